@@ -1,0 +1,65 @@
+# One door. `make` lists its targets; .ci/run goes through the same ones.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.complete
+
+FAST := tests/unit tests/integration tests/acceptance $(wildcard tests/test_*.py)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo serve check test ci-long fixtures docs lock clean
+
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv from requirements.lock, with hashes
+
+# Made anew whenever the lock or the project file changes, so that it holds what they say and no more.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fla-batch needs Python 3.11 or later; say which: make setup PYTHON=...")'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## run the whole way once, on a temporary instance
+	$(BIN)/fla-batch demo
+
+serve: setup ## start a channel on port 8022 (data in ./fla-data, or FLA_BATCH_DATA)
+	$(BIN)/fla-batch init
+	exec $(BIN)/fla-batch serve
+
+check: setup ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: setup ## the fast tiers: unit, integration, acceptance, the house itself
+	@tests/tools.sh
+	$(BIN)/pytest -m "not slow" $(FAST)
+
+ci-long: setup ## the slow tiers: tests/crash and whatever is marked slow
+	@tests/tools.sh
+	$(BIN)/pytest -m slow tests
+
+fixtures: setup ## build the fixtures from their declarations
+	$(BIN)/python -m fixtures.build
+
+docs: setup ## write the pages that are made from the code
+	$(BIN)/python docs/build.py
+
+lock: setup ## resolve requirements.lock anew (needs the package registry)
+	$(PYTHON) -m venv --clear .venv-lock
+	.venv-lock/bin/python -m pip install --quiet pip-tools
+	.venv-lock/bin/pip-compile --quiet --extra dev --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-emit-trusted-host --allow-unsafe --strip-extras --no-header \
+		--output-file requirements.lock pyproject.toml
+	rm -rf .venv-lock
+
+clean: ## remove what the other targets made, except fla-data
+	rm -rf .venv .venv-lock build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis demo-data
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,294 @@
+"""Commands of those who run the channel: init, serve, submission, account, anomaly."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from batch import catalogue, settings, supervisor
+from batch.anomalies import Anomaly, Language, Layer
+from batch.cli import output
+from batch.errors import InstanceError, OperatorError
+from batch.identifiers import EnterpriseNumber, Inss, InvalidIdentifier
+from batch.settings import Settings
+from batch.storage import accounts, dossiers, reports, submissions
+from batch.storage.database import reading, writing
+from batch.storage.instance import Instance
+from batch.storage.recovery import problems
+from batch.storage.reports import Report
+
+submission = typer.Typer(no_args_is_help=True, help="Sets that came in, and what became of them.")
+account = typer.Typer(no_args_is_help=True, help="Learning accounts.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register this module's commands."""
+    app.command()(init)
+    app.command()(serve)
+    app.command()(anomaly)
+    app.add_typer(submission, name="submission")
+    app.add_typer(account, name="account")
+
+
+def init(context: typer.Context, json: output.Json = False) -> None:
+    """Make the instance, or bring it up to date: directories, databases, host key, signing key.
+
+    Running it again changes nothing that is there.
+    """
+    given: Settings = context.obj
+    instance = Instance.make(given, datetime.now(UTC))
+    made = {
+        "data": given.data.resolve(),
+        "host_key": instance.layout.host_key.with_suffix(".pub").resolve(),
+        "institution_certificate": instance.layout.institution_certificate.resolve(),
+    }
+    if json:
+        output.document(made)
+    else:
+        output.table(f"Instance {given.data}", ("what", "where"), list(made.items()))
+
+
+def serve(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[str | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+) -> None:
+    """Run the channel: SFTP server, watcher and worker, until SIGTERM, which drains.
+
+    Prints "listening on HOST:PORT" when senders may come.
+    """
+    given: Settings = context.obj
+    wanted = settings.load(data=given.data, host=host, port=port)
+    output.errors.print(f"settings: {wanted.model_dump_json(exclude_defaults=True)}")
+    code = supervisor.serve(wanted)
+    if code:
+        raise InstanceError("a process of the channel could not start; its reason stands above")
+
+
+@submission.command("list")
+def list_submissions(
+    context: typer.Context,
+    only_problems: Annotated[
+        bool, typer.Option("--problems", help="Only what an operator must look at; exit 1 if any.")
+    ] = False,
+    limit: Annotated[int, typer.Option(help="At most this many sets.")] = 1000,
+    json: output.Json = False,
+) -> None:
+    """The latest sets: state, forms accepted and refused, codes; quarantine included."""
+    instance = Instance.open(context.obj)
+    found = [
+        line
+        for engine in (instance.production, instance.test)
+        for line in reports.lines(engine, limit, only_problems)
+    ]
+    loose = list(problems(instance)) if only_problems else []
+    if json:
+        output.document([*found, *({"problem": text} for text in loose)])
+    else:
+        columns = (
+            "set",
+            "sender",
+            "folder",
+            "state",
+            "ok",
+            "refused",
+            "codes",
+            "sealed at",
+            "problem",
+        )
+        rows = [
+            (
+                line.stem,
+                line.sender_number,
+                line.folder,
+                line.state,
+                line.accepted,
+                line.refused,
+                " ".join(line.codes),
+                f"{line.sealed_at:%Y-%m-%d %H:%M:%S}",
+                line.problem,
+            )
+            for line in found
+        ]
+        output.table("Submissions", columns, rows)
+        for text in loose:
+            output.console.print(text)
+    if only_problems and (found or loose):
+        raise typer.Exit(1)
+
+
+@submission.command("show")
+def show_submission(
+    context: typer.Context,
+    stem: Annotated[str, typer.Argument(help="Its stem, or the name of any of its files.")],
+    json: output.Json = False,
+) -> None:
+    """One set: state, verdicts with their text, answers, times."""
+    found = _find(Instance.open(context.obj), stem)
+    if json:
+        output.document(_described(found))
+        return
+    for report in found:
+        _print(report)
+
+
+@submission.command("retry")
+def retry_submission(
+    context: typer.Context,
+    stem: Annotated[str, typer.Argument(help="The stem of a set in quarantine.")],
+    json: output.Json = False,
+) -> None:
+    """Try a set in quarantine again, from where it stood."""
+    instance = Instance.open(context.obj)
+    waiting = [r for r in _find(instance, stem) if r.state == "quarantined"]
+    if not waiting:
+        raise OperatorError(f"{stem}: not in quarantine; see: fla-batch submission show {stem}")
+    for report in waiting:
+        key = reports.key_of(report)
+        engine = instance.test if key.folder.is_test else instance.production
+        with writing(engine) as connection:
+            submissions.retry(connection, report.id, datetime.now(UTC))
+        dossiers.move_to(instance.layout, key, instance.layout.sealed)
+    if json:
+        output.document({"retried": [r.stem for r in waiting]})
+    else:
+        output.console.print(f"{stem}: will be tried again")
+
+
+@account.command("show")
+def show_account(
+    context: typer.Context,
+    inss: Annotated[str, typer.Argument(help="The worker's identification number.")],
+    employer: Annotated[str, typer.Option(help="The employer's enterprise number.")],
+    environment: Annotated[str, typer.Option(help="production or test.")] = "production",
+    history: Annotated[bool, typer.Option("--history", help="Show former versions too.")] = False,
+    json: output.Json = False,
+) -> None:
+    """A worker's rights, trainings and remaining hours (hundredths) with one employer."""
+    instance = Instance.open(context.obj)
+    engines = {"production": instance.production, "test": instance.test}
+    if environment not in engines:
+        raise OperatorError(f"environment {environment!r}: expected production or test")
+    try:
+        number, worker = EnterpriseNumber.parse(employer), Inss.parse(inss)
+    except InvalidIdentifier as error:
+        raise OperatorError(str(error)) from None
+    given: Settings = context.obj
+    with reading(engines[environment]) as connection:
+        held = accounts.show(connection, worker, number, given, history=history)
+    if json:
+        output.document(held)
+        return
+    output.table(
+        f"Rights of {worker.masked} with {number}",
+        ("reference", "FLA id", "version", "status", "type", "year", "hours"),
+        [
+            (r.reference, r.fla_id, r.version, r.status, r.type, r.year, _hours(r.hours))
+            for r in held.rights
+        ],
+    )
+    output.table(
+        "Trainings",
+        ("reference", "FLA id", "version", "status", "name", "from", "to", "hours"),
+        [
+            (
+                t.reference,
+                t.fla_id,
+                t.version,
+                t.status,
+                t.name,
+                t.starting_date,
+                t.ending_date,
+                _hours(t.hours),
+            )
+            for t in held.trainings
+        ],
+    )
+    output.table(
+        "Remaining hours",
+        ("year", "type", "hours"),
+        [(r.year, r.type, _hours(r.remaining)) for r in held.remaining],
+    )
+
+
+def anomaly(
+    code: Annotated[str, typer.Argument(help="A code, such as 125, ACRF-125 or 00024-004.")],
+    json: output.Json = False,
+) -> None:
+    """What a code means, in four languages, and what to do about it."""
+    zone, _, digits = code.rpartition("-")
+    layers = [Layer.RECEPTION] if zone == "ACRF" else [Layer.CONTENT] if zone else list(Layer)
+    found = [e for e in catalogue.all_entries() if e.code == digits and e.layer in layers]
+    if not found:
+        raise OperatorError(f"code {code!r}: not in the catalogue")
+    if json:
+        output.document(found)
+        return
+    for entry in found:
+        rows = [(lang, entry.text[lang], entry.advice[lang]) for lang in Language]
+        title = f"{entry.code}, {entry.layer}, class {entry.severity} ({entry.clause})"
+        output.table(title, ("", "text", "what to do"), rows)
+
+
+def _find(instance: Instance, text: str) -> list[Report]:
+    stem = reports.stem_of(text)
+    found = [r for e in (instance.production, instance.test) for r in reports.reports(e, stem)]
+    if not found:
+        raise OperatorError(f"{text}: no set with this stem was sealed here")
+    return found
+
+
+def _described(found: list[Report]) -> dict[str, object]:
+    """The first content of the stem, with the text of each code; the others inside it."""
+
+    def one(report: Report) -> dict[str, object]:
+        document = output.plain(report)
+        for item in document["findings"]:
+            item["text"] = _text(item["error_id"])
+        return dict(document)
+
+    return {**one(found[0]), "others": [one(report) for report in found[1:]]}
+
+
+def _print(report: Report) -> None:
+    facts = [
+        ("state", report.state),
+        ("sender", f"{report.sender_number}, {report.folder}, {report.environment}"),
+        ("sealed at", report.sealed_at),
+        ("ticket", report.ticket),
+        ("signed by", report.signer or "no signature judged"),
+        ("forms", f"{report.accepted or 0} accepted, {report.refused or 0} refused"),
+        ("problem", report.problem or "none"),
+    ]
+    output.table(f"{report.stem} (content {report.ordinal})", ("", ""), facts)
+    output.table(
+        "Verdicts",
+        ("code", "class", "text", "where", "in words"),
+        [
+            (f.error_id, f.severity, _text(f.error_id), _where(f), f.explanation)
+            for f in report.findings
+        ],
+    )
+    output.table(
+        "Answers",
+        ("name", "decided at", "in OUT at", "bytes"),
+        [(a.name, a.decided_at, a.emitted_at, a.size) for a in report.answers],
+    )
+    events = [(e.at, e.what, e.detail) for e in report.events]
+    output.table("What happened", ("at", "what", "detail"), events)
+
+
+def _text(error_id: str) -> str:
+    zone, _, code = error_id.rpartition("-")
+    return catalogue.text(Anomaly(zone, code), Language.EN)
+
+
+def _where(found: reports.Finding) -> str:
+    places = (("form", found.form), ("line", found.line), ("", found.part))
+    return ", ".join(f"{word} {place}".strip() for word, place in places if place)
+
+
+def _hours(hundredths: int) -> str:
+    return f"{hundredths / 100:.2f}"

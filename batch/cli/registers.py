@@ -1,0 +1,399 @@
+"""Commands on the registers: ``enterprise``, ``channel``, ``mandate``, ``trust``.
+
+Values come in as plain text and are parsed here: a bad value is refused with a reason and exit 1,
+where the option types of the command line library would call it bad syntax (exit 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from batch.cli import output
+from batch.errors import OperatorError
+from batch.identifiers import EnterpriseNumber, InvalidIdentifier, NssoNumber, Quarter, SenderNumber
+from batch.names import BRUSSELS
+from batch.registers import Channel, Enterprise, Mandate, Quality
+from batch.storage.instance import Instance
+from batch.storage.registers import NewChannel, RegistersAdmin
+from batch.storage.registers_tables import Fact, Trusted
+
+SERVICES = ("FLA",)
+"""Services a channel may be granted; each is one the worker has a judge for."""
+
+FILE_LIMIT = 1_000_000
+"""Bytes; a key or a certificate has a few thousand."""
+
+TRUST_LIMIT = 64_000_000
+"""Bytes; a revocation list of a national CA reaches tens of megabytes."""
+
+DETAILS = ("grants", "ssh_keys", "certificates")
+"""What a channel has had over time: shown one by one, and not in the list of channels."""
+
+
+def _group(text: str) -> typer.Typer:
+    return typer.Typer(help=text, no_args_is_help=True, rich_markup_mode=None)
+
+
+enterprise = _group("Enterprises: employers, and those who send for them.")
+channel = _group("Channels: who may log in, sign and use which service.")
+mandate = _group("Mandates: which enterprise may send for which employer, by quarters.")
+trust = _group("Trust: the authorities whose certificates may sign, and their revocation lists.")
+
+Number = Annotated[str, typer.Argument(help="Enterprise number (CBE).", metavar="NUMBER")]
+Sender = Annotated[str, typer.Argument(help="Sender number, like 000001.", metavar="SENDER")]
+Service = Annotated[str, typer.Argument(help="Name of the service, like FLA.", metavar="SERVICE")]
+
+
+@enterprise.command("add")
+def enterprise_add(
+    context: typer.Context,
+    number: Number,
+    name: Annotated[str, typer.Option("--name", help="Its name.", metavar="TEXT")],
+    nsso: Annotated[
+        str | None, typer.Option("--nsso", help="Its NSSO (RSZ, ONSS) number, if it has one.")
+    ] = None,
+    json: output.Json = False,
+) -> None:
+    """Add an enterprise; one that is there gets the new name and NSSO number."""
+    added = _registers(context).add_enterprise(
+        _parsed("enterprise NUMBER", EnterpriseNumber.parse, number),
+        name,
+        None if nsso is None else _parsed("--nsso", NssoNumber.parse, nsso),
+        _now(),
+    )
+    _say(json, _enterprise(added), f"enterprise {added.number} is in the register: {added.name}")
+
+
+@enterprise.command("list")
+def enterprise_list(context: typer.Context, json: output.Json = False) -> None:
+    """List the enterprises."""
+    _show("Enterprises", [_enterprise(e) for e in _registers(context).enterprises()], json)
+
+
+@channel.command("open")
+def channel_open(  # noqa: PLR0913 - one parameter per option of the contract
+    context: typer.Context,
+    number: Number,
+    quality: Annotated[
+        str, typer.Option("--quality", help=f"The role: {', '.join(Quality)}.", metavar="QUALITY")
+    ],
+    user: Annotated[str, typer.Option("--user", help="Name to log in with.", metavar="NAME")],
+    ssh_key: Annotated[
+        str, typer.Option("--ssh-key", help="Public SSH key, OpenSSH or RFC 4716.", metavar="FILE")
+    ],
+    certificate: Annotated[
+        str, typer.Option("--certificate", help="Signing certificate, PEM or DER.", metavar="FILE")
+    ],
+    service: Annotated[
+        list[str],
+        typer.Option("--service", help="Service it may use; may be repeated.", metavar="SERVICE"),
+    ],
+    json: output.Json = False,
+) -> None:
+    """Open a channel: gives out its sender number and makes its folders."""
+    wanted = NewChannel(
+        enterprise=_parsed("enterprise NUMBER", EnterpriseNumber.parse, number),
+        quality=Quality(_one_of("--quality", Quality, quality)),
+        user=user,
+        ssh_key=_file("--ssh-key", ssh_key),
+        certificate=_file("--certificate", certificate),
+        services=tuple(_one_of("service", SERVICES, name) for name in service),
+    )
+    instance = Instance.open(context.obj)
+    opened = RegistersAdmin(instance.production).open_channel(wanted, _now())
+    instance.spool.sender(opened.sender)
+    _say(json, _channel(opened), f"channel {opened.sender} is open: log in as {opened.user}")
+
+
+@channel.command("list")
+def channel_list(context: typer.Context, json: output.Json = False) -> None:
+    """List the channels, closed ones included, and the days their last certificate has left."""
+    facts = [_channel(held) for held in _registers(context).channels()]
+    shown = [{n: value for n, value in one.items() if n not in DETAILS} for one in facts]
+    _show("Channels", facts if json else shown, json)
+
+
+@channel.command("show")
+def channel_show(context: typer.Context, sender: Sender, json: output.Json = False) -> None:
+    """Show one channel: keys, certificates and services, those that have ended included."""
+    number = _sender(sender)
+    found = _registers(context).channel(number)
+    if found is None:
+        raise OperatorError(f"SENDER {number}: no such channel; see fla-batch channel list")
+    facts = _channel(found)
+    if json:
+        output.document(facts)
+        return
+    parts = {name: facts.pop(name) for name in DETAILS}
+    rows = [(_words(name), _cell(value)) for name, value in facts.items()]
+    output.table(f"Channel {number}", ("what", "value"), rows)
+    for name, of_part in parts.items():
+        _show(_words(name).capitalize(), of_part, False)
+
+
+@channel.command("grant")
+def channel_grant(
+    context: typer.Context, sender: Sender, service: Service, json: output.Json = False
+) -> None:
+    """Let a channel use a service, from now on."""
+    number, name = _sender(sender), _one_of("service", SERVICES, service)
+    changed = _registers(context).grant(number, name, _now())
+    _say(json, _channel(changed), f"channel {number} may use {name}")
+
+
+@channel.command("revoke")
+def channel_revoke(
+    context: typer.Context, sender: Sender, service: Service, json: output.Json = False
+) -> None:
+    """Take a service from a channel, from now on."""
+    number, name = _sender(sender), _one_of("service", SERVICES, service)
+    changed = _registers(context).revoke(number, name, _now())
+    _say(json, _channel(changed), f"channel {number} may no longer use {name}")
+
+
+@channel.command("certificate")
+def channel_certificate(
+    context: typer.Context,
+    sender: Sender,
+    file: Annotated[str, typer.Argument(help="Certificate, PEM or DER.", metavar="FILE")],
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Valid from then: 2026-07-01T08:00:00+02:00, or in Brussels time without zone.",
+            metavar="TIMESTAMP",
+        ),
+    ] = None,
+    json: output.Json = False,
+) -> None:
+    """Add a signing certificate, valid now or --from; the former stays valid until its own end."""
+    number = _sender(sender)
+    begin = None if since is None else _instant("--from", since)
+    data = _file("certificate FILE", file)
+    changed = _registers(context).set_certificate(number, data, _now(), begin)
+    when = "now" if begin is None else begin.isoformat()
+    _say(json, _channel(changed), f"channel {number} signs with this certificate from {when} on")
+
+
+@channel.command("ssh-key")
+def channel_ssh_key(
+    context: typer.Context,
+    sender: Sender,
+    file: Annotated[str, typer.Argument(help="Public SSH key, as in open.", metavar="FILE")],
+    json: output.Json = False,
+) -> None:
+    """Replace the login key of a channel; the former no longer logs in."""
+    number = _sender(sender)
+    changed = _registers(context).set_ssh_key(number, _file("ssh-key FILE", file), _now())
+    _say(json, _channel(changed), f"channel {number} logs in with the new key")
+
+
+@channel.command("close")
+def channel_close(context: typer.Context, sender: Sender, json: output.Json = False) -> None:
+    """Close a channel for good; what it sent stays, and is answered."""
+    number = _sender(sender)
+    _say(json, _channel(_registers(context).close_channel(number, _now())), f"{number} is closed")
+
+
+@mandate.command("grant")
+def mandate_grant(
+    context: typer.Context,
+    employer: Annotated[str, typer.Option("--employer", help="Enterprise number of the employer.")],
+    mandatary: Annotated[str, typer.Option("--mandatary", help="Enterprise number of who sends.")],
+    service: Annotated[str, typer.Option("--service", help="Name of the service, like FLA.")],
+    first: Annotated[
+        str, typer.Option("--from", help="First quarter, like 2026Q1.", metavar="QUARTER")
+    ],
+    last: Annotated[
+        str | None,
+        typer.Option("--until", help="Last quarter; without it, no end.", metavar="QUARTER"),
+    ] = None,
+    json: output.Json = False,
+) -> None:
+    """Let an enterprise send for an employer; an employer has one mandatary per service."""
+    wanted = Mandate(
+        id=0,
+        employer=_parsed("--employer", EnterpriseNumber.parse, employer),
+        mandatary=_parsed("--mandatary", EnterpriseNumber.parse, mandatary),
+        service=_one_of("service", SERVICES, service),
+        first=_parsed("--from", Quarter.parse, first),
+        last=None if last is None else _parsed("--until", Quarter.parse, last),
+    )
+    given = _registers(context).grant_mandate(wanted, _now())
+    _say(json, _mandate(given), f"mandate {given.id}: {given.mandatary} sends for {given.employer}")
+
+
+@mandate.command("list")
+def mandate_list(context: typer.Context, json: output.Json = False) -> None:
+    """List the mandates, ended ones included."""
+    _show("Mandates", [_mandate(m) for m in _registers(context).mandates()], json)
+
+
+@mandate.command("end")
+def mandate_end(
+    context: typer.Context,
+    number: Annotated[str, typer.Argument(help="Its id in mandate list.", metavar="ID")],
+    quarter: Annotated[str, typer.Option("--quarter", help="Its last quarter, like 2026Q4.")],
+    json: output.Json = False,
+) -> None:
+    """End a mandate with a quarter, which is its last."""
+    last = _parsed("--quarter", Quarter.parse, quarter)
+    ended = _registers(context).end_mandate(_parsed("ID", _id, number), last, _now())
+    _say(json, _mandate(ended), f"mandate {ended.id} ends with {ended.last}")
+
+
+@trust.command("add")
+def trust_add(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(help="CA certificates or CRLs.", metavar="FILE")],
+    json: output.Json = False,
+) -> None:
+    """Trust the CA certificates and revocation lists in a file: PEM, one or more, or DER."""
+    added = _registers(context).add_trust(_file("trust FILE", file, TRUST_LIMIT), _now())
+    facts = [_trusted(entry) for entry in added]
+    _say(json, facts, "\n".join(f"trusted: {e.kind} {e.subject}" for e in added))
+
+
+@trust.command("list")
+def trust_list(context: typer.Context, json: output.Json = False) -> None:
+    """List the trusted CA certificates and the revocation lists."""
+    _show("Trust", [_trusted(entry) for entry in _registers(context).trusted()], json)
+
+
+def _registers(context: typer.Context) -> RegistersAdmin:
+    return RegistersAdmin(Instance.open(context.obj).production)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+Value = TypeVar("Value")
+
+
+def _parsed(field: str, parse: Callable[[str], Value], text: str) -> Value:
+    try:
+        return parse(text)
+    except InvalidIdentifier as error:
+        raise OperatorError(f"{field} {text!r}: {error}") from None
+
+
+def _sender(text: str) -> SenderNumber:
+    return _parsed("SENDER", SenderNumber.parse, text)
+
+
+def _id(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise InvalidIdentifier("give the number shown by fla-batch mandate list")
+    return int(text)
+
+
+def _one_of(field: str, allowed: Iterable[str], text: str) -> str:
+    if text not in list(allowed):
+        raise OperatorError(f"{field} {text!r}: unknown; give one of {', '.join(allowed)}")
+    return text
+
+
+def _instant(field: str, text: str) -> datetime:
+    """An instant of ISO 8601; without a zone it is Brussels time, as every date of the channel."""
+    try:
+        given = datetime.fromisoformat(text)
+        aware = given if given.tzinfo else given.replace(tzinfo=BRUSSELS)
+        return aware.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise OperatorError(
+            f"{field} {text!r}: give an instant like 2026-07-01T08:00:00Z"
+        ) from None
+
+
+def _file(field: str, name: str, limit: int = FILE_LIMIT) -> bytes:
+    try:
+        with open(name, "rb") as stream:
+            data = stream.read(limit + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OperatorError(f"{field} {name}: {reason}; give a file that can be read") from None
+    if len(data) > limit:
+        raise OperatorError(
+            f"{field} {name}: more than {limit} bytes; this is another kind of file"
+        )
+    return data
+
+
+def _enterprise(held: Enterprise) -> dict[str, Any]:
+    return {"enterprise_number": held.number, "name": held.name, "nsso_number": held.nsso}
+
+
+def _mandate(held: Mandate) -> dict[str, Any]:
+    return {
+        "id": held.id,
+        "employer": held.employer,
+        "mandatary": held.mandatary,
+        "service": held.service,
+        "from": held.first,
+        "until": held.last,
+    }
+
+
+def _trusted(entry: Trusted) -> dict[str, Any]:
+    names = ("kind", "subject", "fingerprint", "added_at")
+    return {name: getattr(entry, name) for name in names}
+
+
+def _channel(held: Channel) -> dict[str, Any]:
+    now = _now()
+    return {
+        "sender_number": held.sender,
+        "enterprise_number": held.enterprise,
+        "quality": held.quality,
+        "user": held.user,
+        "opened_at": held.open.since,
+        "closed_at": held.open.until,
+        "services": sorted({g.service for g in held.grants if g.valid.covers(now)}),
+        "days_left": _days_left(held, now),
+        "grants": [_held(g, "service") for g in held.grants],
+        "ssh_keys": [_held(k, "fingerprint") for k in held.keys],
+        "certificates": [
+            _held(c, "subject", "fingerprint", "not_after") for c in held.certificates
+        ],
+    }
+
+
+def _held(fact: Fact, *names: str) -> dict[str, Any]:
+    """Fields of a key, a certificate or a grant, with the interval in which it is valid."""
+    return {name: getattr(fact, name) for name in names} | asdict(fact.valid)
+
+
+def _days_left(held: Channel, at: datetime) -> int | None:
+    """Whole days until the last certificate still to be used ends; None when there is none."""
+    ends = [c.not_after for c in held.certificates if c.valid.until is None or c.valid.until > at]
+    return (max(ends) - at).days if ends else None
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(BRUSSELS).isoformat(" ", "seconds")
+    return " ".join(value) if isinstance(value, list) else value
+
+
+def _say(json: bool, facts: Any, sentence: str) -> None:
+    output.document(facts) if json else typer.echo(sentence)
+
+
+def _show(title: str, rows: list[dict[str, Any]], json: bool) -> None:
+    if json:
+        output.document(rows)
+    elif not rows:
+        typer.echo(f"{title}: none")
+    else:
+        cells = [[_cell(value) for value in row.values()] for row in rows]
+        output.table(title, [_words(key) for key in rows[0]], cells)

@@ -1,0 +1,267 @@
+"""Forms applied in order, in memory: what the ledger is before and after each one.
+
+A book serves one judging. Per chunk it learns the objects the chunk touches and forgets those of
+the chunk before; the sums of accounts and the counts of twins it keeps, and keeps right itself,
+so that a file with all its forms on one account reads that account once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import assert_never
+
+from batch.fla import rules
+from batch.fla.account import Account, Window, balances, overdrawn, uses_credit
+from batch.fla.forms import (
+    ByFlaId,
+    ByReference,
+    Cancel,
+    Content,
+    In,
+    Kind,
+    ObjectKey,
+    Operation,
+    TrainingRight,
+    Update,
+)
+from batch.fla.ledger import (
+    AccountKey,
+    LedgerObject,
+    OperationName,
+    Snapshot,
+    Wanted,
+    fla_id,
+    twin_mark,
+)
+from batch.fla.rules import Finding
+from batch.ingest.services import ResultField
+
+_KEPT = 50_000
+"""Accounts (and twin marks) kept between chunks: some 20 MB; beyond, they are asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An operation on an account by one who may make it. ``blocked``: a rule refused it already."""
+
+    account: AccountKey
+    operation: Operation
+    blocked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a claim.
+
+    ``after`` is the object as it stands now, None when the claim is refused; ``operation`` says
+    what changed it, None when nothing did (a repeat, an update without change).
+    """
+
+    findings: tuple[Finding, ...] = ()
+    after: LedgerObject | None = None
+    operation: OperationName | None = None
+
+
+class Book:
+    """The ledger as one judging sees it.
+
+    ``today`` is the Brussels day of sealing; ``reserve(n)`` gives the first of n new numbers.
+    """
+
+    def __init__(self, window: Window, today: date, reserve: Callable[[int], int]) -> None:
+        self._window = window
+        self._today = today
+        self._reserve = reserve
+        self._numbers: Iterator[int] = iter(())
+        self._objects: dict[str, LedgerObject] = {}
+        self._named: dict[tuple[str, str], str] = {}
+        self._accounts: dict[AccountKey, Account] = {}
+        self._twins: dict[str, int] = {}
+
+    def wanted(self, claims: Sequence[Claim]) -> Wanted:
+        """What must be learned before these claims can be applied."""
+        if len(self._accounts) > _KEPT or len(self._twins) > _KEPT:
+            self._accounts.clear()
+            self._twins.clear()
+        keys = [(claim.account.employer, _key(claim.operation)) for claim in claims]
+        return Wanted(
+            fla_ids=frozenset(key.fla_id for _, key in keys if isinstance(key, ByFlaId)),
+            references=frozenset(
+                (employer, key.reference) for employer, key in keys if isinstance(key, ByReference)
+            ),
+            accounts=frozenset(c.account for c in claims) - self._accounts.keys(),
+            twins=frozenset(
+                twin_mark(claim.account, claim.operation.content)
+                for claim in claims
+                if not isinstance(claim.operation, Cancel)
+            )
+            - self._twins.keys(),
+        )
+
+    def learn(self, wanted: Wanted, snapshot: Snapshot, claims: Sequence[Claim]) -> None:
+        """Take in what the ledger knows, and reserve the numbers ``claims`` may need."""
+        self._objects = {each.fla_id: each for each in snapshot.objects}
+        self._named = {(o.account.employer, o.reference): o.fla_id for o in snapshot.objects}
+        for key in wanted.accounts:
+            self._accounts[key] = snapshot.accounts.get(key) or Account()
+        for mark in wanted.twins:
+            self._twins[mark] = snapshot.twins.get(mark, 0)
+        new = {
+            (claim.account.employer, claim.operation.reference)
+            for claim in claims
+            if isinstance(claim.operation, In) and not claim.blocked
+        } - self._named.keys()
+        first = self._reserve(len(new)) if new else 0
+        self._numbers = iter(range(first, first + len(new)))
+
+    def apply(self, claim: Claim) -> Outcome:
+        """Judge a claim by what stands, and make it stand when nothing blocks it."""
+        match claim.operation:
+            case In() as operation:
+                return self._in(claim, operation)
+            case Update() as operation:
+                return self._update(claim, operation)
+            case Cancel() as operation:
+                return self._cancel(claim, operation)
+            case other:
+                assert_never(other)
+
+    def result(self, after: LedgerObject) -> tuple[ResultField, ...]:
+        """FLAResult (contract, section 3): the object, and what its year has left."""
+        left = balances(self._accounts[after.account], after.content.year, self._window)
+        return (
+            ResultField("FLAId", after.fla_id),
+            ResultField("Version", str(after.version)),
+            ResultField("RegistrantReference", after.reference),
+            *(
+                ResultField("RemainingHours", str(balance.remaining), (("type", right.value),))
+                for right, balance in left.items()
+            ),
+        )
+
+    def _in(self, claim: Claim, operation: In) -> Outcome:
+        known = self._named.get((claim.account.employer, operation.reference))
+        if known is not None:
+            return self._again(claim, operation, self._objects[known])
+        findings = (
+            *self._twin(claim.account, operation.content),
+            *rules.late(operation.content, self._today),
+        )
+        if claim.blocked or any(f.blocks for f in findings):
+            return Outcome(findings)
+        number = fla_id(self._today, next(self._numbers))
+        after = LedgerObject(
+            fla_id=number,
+            account=claim.account,
+            reference=operation.reference,
+            version=1,
+            cancelled=False,
+            content=operation.content,
+            first=operation.content,
+        )
+        return self._stand(None, after, OperationName.IN, findings)
+
+    def _again(self, claim: Claim, operation: In, known: LedgerObject) -> Outcome:
+        """An In under a reference already taken: OK again when it says the same, else 006."""
+        same = (
+            known.account == claim.account
+            and not known.cancelled
+            and operation.content in (known.content, known.first)
+        )
+        if not same:
+            return Outcome((rules.reference_taken(operation.reference),))
+        return Outcome(after=None if claim.blocked else known)
+
+    def _update(self, claim: Claim, operation: Update) -> Outcome:
+        before = self._addressed(claim, operation.key, operation)
+        if isinstance(before, Finding):
+            return Outcome((before,))
+        if operation.content == before.content:
+            unchanged = None if claim.blocked else before
+            return Outcome((rules.no_change(operation.kind),), unchanged)
+        content = operation.content
+        findings = tuple(self._doubles(claim.account, content, before.content))
+        if claim.blocked or findings:
+            return Outcome(findings)
+        after = replace(before, version=before.version + 1, content=content)
+        return self._stand(before, after, OperationName.UPDATE, findings)
+
+    def _cancel(self, claim: Claim, operation: Cancel) -> Outcome:
+        before = self._addressed(claim, operation.key, operation)
+        if isinstance(before, Finding):
+            return Outcome((before,))
+        if claim.blocked:
+            return Outcome()
+        after = replace(before, version=before.version + 1, cancelled=True)
+        return self._stand(before, after, OperationName.CANCEL, ())
+
+    def _addressed(
+        self, claim: Claim, key: ObjectKey, operation: Update | Cancel
+    ) -> LedgerObject | Finding:
+        """The object addressed, when it is of this employer, worker and kind and still stands."""
+        match key:
+            case ByFlaId(fla_id=number):
+                found = self._objects.get(number)
+            case ByReference(reference=reference):
+                name = self._named.get((claim.account.employer, reference))
+                found = None if name is None else self._objects[name]
+            case other:
+                assert_never(other)
+        if found is None or found.account != claim.account or found.kind is not operation.kind:
+            return rules.unknown_object(key)
+        return rules.already_cancelled(key) if found.cancelled else found
+
+    def _doubles(self, account: AccountKey, content: Content, before: Content) -> Iterator[Finding]:
+        """Whether an update would make a right the double of another."""
+        mark = twin_mark(account, content)
+        if content.kind is Kind.RIGHT and mark != twin_mark(account, before) and self._twins[mark]:
+            yield rules.right_stands("FLB02", "TrainingRightUpdate")
+
+    def _twin(self, account: AccountKey, content: Content) -> Iterator[Finding]:
+        """Whether what an In declares stands already, under another reference."""
+        if self._twins[twin_mark(account, content)]:
+            if content.kind is Kind.RIGHT:
+                yield rules.right_stands("FLB01", "TrainingRightIn")
+            else:
+                yield rules.training_stands()
+
+    def _stand(
+        self,
+        before: LedgerObject | None,
+        after: LedgerObject,
+        operation: OperationName,
+        findings: tuple[Finding, ...],
+    ) -> Outcome:
+        """Make ``after`` stand in place of ``before``: object, sums, twins."""
+        account = self._accounts[after.account]
+        if before is not None:
+            self._count(before, -1)
+        if not after.cancelled:
+            findings = (*findings, *self._beyond_credit(account, after.content))
+            self._count(after, 1)
+        self._objects[after.fla_id] = after
+        self._named[after.account.employer, after.reference] = after.fla_id
+        return Outcome(findings, after, operation)
+
+    def _count(self, each: LedgerObject, sign: int) -> None:
+        self._accounts[each.account].add(each.content, sign)
+        mark = twin_mark(each.account, each.content)
+        if mark in self._twins:
+            self._twins[mark] += sign
+
+    def _beyond_credit(self, account: Account, content: Content) -> Iterator[Finding]:
+        """Whether counting ``content`` overdraws its year more than it is; counts nothing."""
+        if isinstance(content, TrainingRight) or not uses_credit(content):
+            return
+        year = content.year
+        account.add(content)
+        after = overdrawn(account, year, self._window)
+        account.add(content, -1)
+        if after and after > overdrawn(account, year, self._window):
+            yield rules.beyond_credit(content)
+
+
+def _key(operation: Operation) -> ObjectKey:
+    return ByReference(operation.reference) if isinstance(operation, In) else operation.key

@@ -1,0 +1,126 @@
+"""What the service asks of a ledger and gives it back: values, and the port that carries them.
+
+A ledger stands in one transaction of its caller; the service never commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from hashlib import blake2b
+from typing import NamedTuple, Protocol
+
+from batch.fla.account import Account
+from batch.fla.forms import Content, Kind, TrainingRight
+
+
+class AccountKey(NamedTuple):
+    """One worker at one employer, by their numbers' digits. Its ``repr`` shows no INSS."""
+
+    employer: str
+    inss: str
+
+    def __repr__(self) -> str:
+        return f"AccountKey({self.employer}, ...)"
+
+
+class OperationName(StrEnum):
+    """What made a version."""
+
+    IN = "IN"
+    UPDATE = "UPDATE"
+    CANCEL = "CANCEL"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerObject:
+    """The state of one right or training: its current version.
+
+    ``first`` is the content it was created with, by which a repeated In is recognised.
+    """
+
+    fla_id: str
+    account: AccountKey
+    reference: str
+    version: int
+    cancelled: bool
+    content: Content
+    first: Content
+
+    @property
+    def kind(self) -> Kind:
+        return self.content.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a chunk of forms needs to know: objects by either key, accounts, twins."""
+
+    fla_ids: frozenset[str] = frozenset()
+    references: frozenset[tuple[str, str]] = field(default=frozenset())
+    accounts: frozenset[AccountKey] = frozenset()
+    twins: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the ledger knows of it; what is not there does not exist, or is nought.
+
+    ``twins`` counts the objects that stand under each twin mark.
+    """
+
+    objects: Sequence[LedgerObject] = ()
+    accounts: Mapping[AccountKey, Account] = field(default_factory=dict)
+    twins: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A new version of an object: its state after, and what made it."""
+
+    after: LedgerObject
+    operation: OperationName
+    submission: int
+    ticket: str
+    at: datetime
+
+
+class Ledger(Protocol):
+    """The learning accounts as the service sees them, inside the caller's transaction."""
+
+    def snapshot(self, wanted: Wanted) -> Snapshot:
+        """What stands now, earlier ``store`` calls of the same transaction included."""
+        ...
+
+    def reserve(self, count: int) -> int:
+        """The first of ``count`` new numbers for FLA ids; none is ever given twice."""
+        ...
+
+    def store(self, changes: Sequence[Change]) -> None:
+        """Record new versions, in order; several may be of one object."""
+        ...
+
+
+def twin_mark(account: AccountKey, content: Content) -> str:
+    """The same for two objects of an account that declare the same thing under other references.
+
+    A right: type, year and agreement. A training: name and dates. A digest, so that it can be
+    looked up by one short key.
+    """
+    if isinstance(content, TrainingRight):
+        marks = ("R", content.type.value, str(content.year), content.agreement or "")
+    else:
+        dates = (content.starting.isoformat(), content.ending.isoformat())
+        marks = ("T", content.name, *dates)
+    return blake2b("\x1f".join((*account, *marks)).encode(), digest_size=16).hexdigest()
+
+
+def fla_id(day: date, number: int) -> str:
+    """An FLA id (zone FLA02): day of registration, 14 digits, two check digits.
+
+    The check digits are 97 less the remainder of the first 22 digits by 97, as for an INSS.
+    """
+    front = f"{day.year:04d}{day.month:02d}{day.day:02d}{number:014d}"
+    return f"{front}{97 - int(front) % 97:02d}"

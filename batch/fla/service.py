@@ -1,0 +1,226 @@
+"""The Federal Learning Account as a service of the channel (``batch.ingest.services.Service``).
+
+A chunk of forms is read and checked one by one as they come, then met with the ledger in one
+look-up, applied in order in memory, stored in one go, and answered in order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from lxml.etree import _Element
+
+from batch.anomalies import Anomaly
+from batch.fla import rules
+from batch.fla.account import Window
+from batch.fla.book import Book, Claim, Outcome
+from batch.fla.committees import Committees, joint_committees
+from batch.fla.echo import echo
+from batch.fla.forms import Form, operation_element, read
+from batch.fla.ledger import AccountKey, Change, Ledger
+from batch.fla.position import FormPlace, Places, line_of, spot
+from batch.fla.rules import Finding
+from batch.fla.schema import MAX_EXPLAINED, FormSchema, form_schema
+from batch.identifiers import EnterpriseNumber, NssoNumber
+from batch.ingest.services import ContentFacts, Description, FormVerdict, Limits
+from batch.names import brussels_day
+from batch.registers import Standing
+from batch.settings import Settings
+
+NAME = "FLA"
+RESULT = "FLAResult"
+SCHEMA_NAME = "FLADeclaration_20261.xsd"
+
+CHUNK = 500
+"""Forms met with the ledger at once: a look-up costs as much as a dozen forms, and 500 are 1 MB."""
+
+_KNOWN_EMPLOYERS = 10_000
+"""Employers whose standing is remembered within a set; then all are asked again."""
+
+
+def describe(settings: Settings) -> Description:
+    """How the channel recognises an FLA declaration on this instance."""
+    return Description(
+        name=NAME,
+        codes=frozenset(settings.fla_codes),
+        root="FLADeclaration",
+        form="Form",
+        schemas=frozenset({SCHEMA_NAME}),
+        limits=Limits(settings.max_file_bytes, settings.max_forms, settings.max_parts),
+    )
+
+
+def fla_service(settings: Settings, ledger: Ledger) -> FlaService:
+    """The service of this instance, bound to a ledger in its caller's transaction."""
+    window = Window(settings.window_first_year, settings.window_last_year)
+    return FlaService(describe(settings), window, ledger)
+
+
+@dataclass(frozen=True, slots=True)
+class FlaService:
+    """Judges the forms of one set after the other; commits nothing."""
+
+    description: Description
+    window: Window
+    ledger: Ledger
+    schema: FormSchema = field(default_factory=form_schema)
+    committees: Committees = field(default_factory=joint_committees)
+
+    def judge(
+        self, forms: Iterable[tuple[str, _Element]], facts: ContentFacts
+    ) -> Iterator[FormVerdict]:
+        """One verdict per (part name, form), in order; see ``Service.judge``.
+
+        Raises ValidatorBroke when the schema's engine fails, and what the ledger raises.
+        """
+        judging = _Judging(self, facts)
+        chunk: list[_Entry] = []
+        for part, element in forms:
+            chunk.append(judging.first_look(part, element))
+            if len(chunk) == CHUNK:
+                yield from judging.settle(chunk)
+                chunk = []
+        yield from judging.settle(chunk)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A form after the first look: its verdict so far; with a claim, the ledger is asked."""
+
+    number: int
+    verdict: FormVerdict
+    claim: Claim | None = None
+    places: Places | None = None
+
+
+class _Judging:
+    """One run over the forms of a set."""
+
+    def __init__(self, service: FlaService, facts: ContentFacts) -> None:
+        self._service = service
+        self._facts = facts
+        self._today: date = brussels_day(facts.at)
+        self._book = Book(service.window, self._today, service.ledger.reserve)
+        self._forms_of: Counter[str] = Counter()
+        self._seen = 0
+        self._explained = 0
+        self._employers: dict[EnterpriseNumber, tuple[Standing, NssoNumber | None]] = {}
+
+    def first_look(self, part: str, element: _Element) -> _Entry:
+        """Schema, check digits, standing, and the form's own rules, while the element is there."""
+        self._seen += 1
+        self._forms_of[part] += 1
+        place = FormPlace(part, self._forms_of[part])
+        explain = self._explained < MAX_EXPLAINED
+        anomalies = self._service.schema.anomalies(element, place, explain=explain)
+        if anomalies:
+            self._explained += 1
+            return _Entry(self._seen, self._refusal(element, anomalies))
+        form = read(element)
+        numbers, found = rules.parties(form)
+        held, nsso = self._standing(numbers.employer)
+        findings = [
+            *found,
+            *rules.standing(held, form.company),
+            *rules.own_content(form, self._today, self._service.committees),
+        ]
+        verdict = FormVerdict(
+            header=form.header,
+            references=form.references,
+            employer=numbers.employer,
+            nsso=nsso,
+            inss=numbers.inss,
+            user_reference=form.user_reference,
+            anomalies=tuple(_anomaly(each, element, place) for each in findings),
+        )
+        if numbers.employer is None or numbers.inss is None or held is not Standing.MAY_SPEAK:
+            return _Entry(self._seen, verdict)
+        key = AccountKey(numbers.employer.digits, numbers.inss.digits)
+        claim = Claim(key, form.operation, blocked=not verdict.accepted)
+        return _Entry(self._seen, verdict, claim, _places(element, form, place))
+
+    def settle(self, chunk: list[_Entry]) -> Iterator[FormVerdict]:
+        """Meet the chunk with the ledger: look up, apply in order, store, answer in order."""
+        claims = [entry.claim for entry in chunk if entry.claim is not None]
+        if claims:
+            wanted = self._book.wanted(claims)
+            self._book.learn(wanted, self._service.ledger.snapshot(wanted), claims)
+        verdicts: list[FormVerdict] = []
+        changes: list[Change] = []
+        for entry in chunk:
+            verdict, change = self._settled(entry)
+            verdicts.append(verdict)
+            if change is not None:
+                changes.append(change)
+        if changes:
+            self._service.ledger.store(changes)
+        yield from verdicts
+
+    def _settled(self, entry: _Entry) -> tuple[FormVerdict, Change | None]:
+        if entry.claim is None or entry.places is None:
+            return entry.verdict, None
+        outcome = self._book.apply(entry.claim)
+        found = tuple(_ledger_anomaly(each, entry.places) for each in outcome.findings)
+        verdict = replace(entry.verdict, anomalies=entry.verdict.anomalies + found)
+        if outcome.after is None:
+            return verdict, None
+        result = self._book.result(outcome.after)
+        return replace(verdict, result_name=RESULT, result=result), self._change(outcome, entry)
+
+    def _change(self, outcome: Outcome, entry: _Entry) -> Change | None:
+        if outcome.after is None or outcome.operation is None:
+            return None
+        return Change(
+            after=outcome.after,
+            operation=outcome.operation,
+            submission=self._facts.submission,
+            ticket=self._facts.ticket(entry.number),
+            at=self._facts.at,
+        )
+
+    def _refusal(self, element: _Element, anomalies: tuple[Anomaly, ...]) -> FormVerdict:
+        verdict = echo(element, self._service.schema)
+        _, nsso = self._standing(verdict.employer)
+        return replace(verdict, nsso=nsso, anomalies=anomalies)
+
+    def _standing(self, employer: EnterpriseNumber | None) -> tuple[Standing, NssoNumber | None]:
+        """May the sender speak for it, and its NSSO number; without a right number, no question."""
+        if employer is None:
+            return Standing.MAY_SPEAK, None
+        known = self._employers.get(employer)
+        if known is None:
+            enterprise = self._facts.employer(employer)
+            known = (self._facts.speaks(employer), None if enterprise is None else enterprise.nsso)
+            if len(self._employers) >= _KNOWN_EMPLOYERS:
+                self._employers.clear()
+            self._employers[employer] = known
+        return known
+
+
+def _anomaly(finding: Finding, form: _Element, place: FormPlace) -> Anomaly:
+    element = form.find(finding.path)
+    return finding.anomaly(place.part, spot(form if element is None else element, form, place))
+
+
+def _ledger_anomaly(finding: Finding, places: Places) -> Anomaly:
+    where = {rules.KEY: places.key, rules.HOURS: places.hours}.get(finding.path, places.block)
+    return finding.anomaly(places.form.part, where)
+
+
+def _places(element: _Element, form: Form, place: FormPlace) -> Places:
+    """What the rules on the ledger may point at, taken before the element is cleared."""
+    operation = operation_element(element)
+    key = next(operation.iterchildren("*"))
+    charged = operation.find("Training/RightUse/UsedHours")
+    hours = operation.find("Training/TrainingHours") if charged is None else charged
+    return Places(
+        form=place,
+        operation=8 + len(form.references),
+        block_line=line_of(operation),
+        key_line=line_of(key),
+        hours_line=line_of(operation if hours is None else hours),
+        hours_tail="8,2" if charged is not None else "6",
+    )

@@ -1,0 +1,110 @@
+"""Forms out of a stream of bytes, one at a time, in flat memory. Well-formedness is decided here.
+
+libxml2 with nothing switched on: no entities, no DTD, no network, no huge documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import cast
+
+from lxml import etree
+from lxml.etree import _Element
+
+from batch.anomalies import Anomaly, reception
+
+_ENCODING_ERRORS = ("ERR_INVALID_ENCODING", "ERR_UNSUPPORTED_ENCODING", "ERR_UNKNOWN_ENCODING")
+
+
+class Malformed(Exception):
+    """The stream is no well-formed document of forms; carries the anomaly. Ends a form stream."""
+
+    def __init__(self, anomaly: Anomaly) -> None:
+        super().__init__(anomaly.explanation)
+        self.anomaly = anomaly
+
+
+@dataclass(slots=True)
+class FormReader:
+    """Feed blocks, take complete forms. A form is cleared when the next feed or close begins."""
+
+    form: str
+    _parser: etree.XMLPullParser = field(init=False)
+    _given: list[_Element] = field(default_factory=list)
+    _stray: int | None = None
+
+    def __post_init__(self) -> None:
+        self._parser = etree.XMLPullParser(
+            events=("end",),
+            tag=self.form,
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=False,
+        )
+
+    def feed(self, block: bytes) -> Iterator[_Element]:
+        """The forms that ``block`` completes, in order; raise Malformed where the stream breaks."""
+        try:
+            self._parser.feed(block)
+        except etree.XMLSyntaxError as error:
+            yield from self._complete()
+            raise Malformed(_syntax_anomaly(error)) from None
+        yield from self._complete()
+
+    def close(self) -> None:
+        """The stream has ended; Malformed when the document has not, or holds other blocks."""
+        try:
+            root = self._parser.close()
+        except etree.XMLSyntaxError as error:
+            raise Malformed(_syntax_anomaly(error)) from None
+        self._look_at(root)
+        if self._stray is None and (root.text or "").strip():
+            self._stray = _line(root)
+        if self._stray is not None:
+            raise Malformed(reception("205", f"Only {self.form} may stand here.", line=self._stray))
+
+    def _complete(self) -> Iterator[_Element]:
+        for _, found in self._parser.read_events():
+            element = cast(_Element, found)
+            parent = element.getparent()
+            if parent is None or parent.getparent() is not None:
+                continue  # a form inside a form is its outer form's mistake
+            yield element
+            self._clear(element, parent)
+
+    def _clear(self, element: _Element, root: _Element) -> None:
+        """Forget all before this form, and its content; its line and tail are still wanted."""
+        self._look_at(element.itersiblings(preceding=True))
+        while element.getprevious() is not None:
+            del root[0]
+        element.clear(keep_tail=True)  # type: ignore[call-arg]  # absent from the stubs only
+
+    def _look_at(self, siblings: Iterable[_Element]) -> None:
+        """Notice anything beside forms: no part of a file is passed over in silence."""
+        for child in siblings:
+            tag: object = child.tag  # a function where it is a comment
+            stranger = isinstance(tag, str) and tag != self.form
+            if (stranger or (child.tail or "").strip()) and self._stray is None:
+                self._stray = _line(child)
+
+
+def forms(blocks: Iterable[bytes], form: str) -> Iterator[_Element]:
+    """All forms of a document; Malformed as soon as it turns out not to be one."""
+    reader = FormReader(form)
+    for block in blocks:
+        yield from reader.feed(block)
+    reader.close()
+
+
+def _line(element: _Element) -> int:
+    return cast("int | None", element.sourceline) or 1
+
+
+def _syntax_anomaly(error: etree.XMLSyntaxError) -> Anomaly:
+    line = error.lineno or None
+    kinds = {entry.type_name for entry in error.error_log}  # type: ignore[attr-defined]
+    if kinds.intersection(_ENCODING_ERRORS):
+        return reception("138", "The file's bytes are not the UTF-8 it declares.", line=line)
+    return reception("102", f"The file is not well-formed XML: {error.msg}", line=line)

@@ -1,0 +1,91 @@
+"""The first bytes of an FI, before any parser may act on them: encoding, DOCTYPE, root, schema.
+
+expat reads up to the first element and stops; a DOCTYPE ends it before a single declaration in
+it is carried out, so no entity is ever defined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from xml.parsers import expat
+
+from batch.anomalies import Anomaly, reception
+from batch.ingest.services import Description
+
+ENCODINGS = frozenset({"UTF-8", "UTF8", "US-ASCII", "ASCII"})
+"""Encodings a declaration may name; modern files of the channel are UTF-8 (domain section 5.1)."""
+
+_OTHER_ENCODINGS = (b"\xff\xfe", b"\xfe\xff", b"\x00<", b"<\x00", b"\x00\x00", b"\x4c\x6f\xa7\x94")
+_SCHEMA = "noNamespaceSchemaLocation"
+
+
+class _Stop(Exception):
+    """Enough is known."""
+
+
+@dataclass(slots=True)
+class Prolog:
+    """Feed it the first blocks until ``done``; then ask ``anomalies``."""
+
+    done: bool = False
+    root: str | None = None
+    attributes: dict[str, str] = field(default_factory=dict)
+    _encoding: str | None = None
+    _doctype_line: int | None = None
+    _wrong_encoding: bool = False
+    _parser: expat.XMLParserType = field(default_factory=lambda: expat.ParserCreate("UTF-8"))
+
+    def __post_init__(self) -> None:
+        self._parser.XmlDeclHandler = self._declared
+        self._parser.StartDoctypeDeclHandler = self._doctype
+        self._parser.StartElementHandler = self._element
+
+    def feed(self, block: bytes) -> None:
+        """Take the next block; anything that is not well-formed is left to the real parser."""
+        if self.done:
+            return
+        if self._parser.CurrentByteIndex <= 0 and block.startswith(_OTHER_ENCODINGS):
+            self._wrong_encoding = self.done = True
+            return
+        try:
+            self._parser.Parse(block, False)
+        except (_Stop, expat.ExpatError):
+            self.done = True
+
+    def anomalies(self, service: Description | None) -> Iterator[Anomaly]:
+        """What is wrong before the first form: 138, 003, 089, 088."""
+        if self._wrong_encoding:
+            named = self._encoding or "another one"
+            yield reception("138", f"The file's encoding is {named}; it must be UTF-8.")
+        elif self._doctype_line is not None:
+            yield reception(
+                "003", "A DOCTYPE is not allowed in a declaration.", line=self._doctype_line
+            )
+        elif self.root is not None and service is not None:
+            yield from self._root_anomalies(service)
+
+    def _root_anomalies(self, service: Description) -> Iterator[Anomaly]:
+        if self.root != service.root or "xmlns" in self.attributes:
+            yield reception("089", f"The root element must be {service.root}, in no namespace.")
+            return
+        for name, value in self.attributes.items():
+            if name.rpartition(":")[2] == _SCHEMA:
+                schema = value.strip().replace("\\", "/").rpartition("/")[2]
+                if schema not in service.schemas:
+                    known = ", ".join(sorted(service.schemas))
+                    yield reception("088", f"The schema must be {known}.")
+
+    def _declared(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        self._encoding = encoding
+        if encoding is not None and encoding.upper() not in ENCODINGS:
+            self._wrong_encoding = True
+            raise _Stop
+
+    def _doctype(self, *_: object) -> None:
+        self._doctype_line = self._parser.CurrentLineNumber
+        raise _Stop
+
+    def _element(self, name: str, attributes: dict[str, str]) -> None:
+        self.root, self.attributes = name, attributes
+        raise _Stop

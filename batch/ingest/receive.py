@@ -1,0 +1,102 @@
+"""From files in an inbox to sets that are ready to be sealed. Pure: ages in, decisions out.
+
+A GO decides (contract, section 2): complete sets at once, incomplete ones after a grace for
+files still under way. TD cancels what is not sealed. Files without a GO, and names that do not
+split, are given up on after a long wait, so that they too get their answer.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from batch.names import Dropped, Folder, Kind, split
+from batch.states import Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A file in an inbox.
+
+    ``age``: seconds since it last changed; ``sealed``: it belongs to a set sealed before;
+    ``published``: it came over SFTP, so its bytes are whole.
+    """
+
+    name: str
+    age: float
+    sealed: bool
+    published: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A set to seal now: the stem's text (``@`` and the name where it does not split)."""
+
+    stem: str
+    names: tuple[str, ...]
+    trigger: Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long to wait, in seconds, each for the reason its setting gives."""
+
+    grace: float
+    unfinished: float
+    settle: float
+
+
+def complete_names(go: Dropped, folder: Folder) -> list[tuple[str, ...]] | None:
+    """What must be there beside ``go``: for each file the names it may have; None if unknowable.
+
+    Older senders leave total and part out; a set of one part may be named either way. FS is
+    wanted in IN only.
+    """
+    total = 1 if go.total is None else int(go.total) if go.total in "123456789" else None
+    if total is None:
+        return None
+    kinds = (Kind.FI,) if folder.is_test else (Kind.FI, Kind.FS)
+    wanted: list[tuple[str, ...]] = []
+    for kind in kinds:
+        for part in range(1, total + 1):
+            full = f"{kind}.{go.stem}.{total}.{part}"
+            wanted.append((full, f"{kind}.{go.stem}") if total == 1 else (full,))
+    return wanted
+
+
+def ready(arrivals: Iterable[Arrival], folder: Folder, waits: Waits) -> Iterator[Ready]:
+    """The sets of one inbox that are to be sealed now, in order of their stems."""
+    by_stem: defaultdict[str, list[tuple[Dropped, Arrival]]] = defaultdict(list)
+    for arrival in arrivals:
+        name = split(arrival.name)
+        if name is not None:
+            by_stem[name.stem].append((name, arrival))
+        elif not arrival.sealed and arrival.age >= waits.unfinished:
+            yield Ready("@" + arrival.name, (arrival.name,), Trigger.UNREADABLE)
+    for stem in sorted(by_stem):
+        trigger = _trigger(by_stem[stem], folder, waits)
+        if trigger:
+            yield Ready(stem, tuple(a.name for _, a in by_stem[stem]), trigger)
+
+
+def _trigger(files: list[tuple[Dropped, Arrival]], folder: Folder, waits: Waits) -> Trigger | None:
+    fresh = [(name, arrival) for name, arrival in files if not arrival.sealed]
+    if not fresh or any(not a.published and a.age < waits.settle for _, a in fresh):
+        return None
+    if any(name.kind is Kind.TD for name, _ in fresh):
+        return Trigger.CANCELLED
+    triggers = [(name, arrival) for name, arrival in fresh if name.kind is Kind.GO]
+    if not triggers:
+        youngest = min(arrival.age for _, arrival in fresh)
+        return Trigger.UNFINISHED if youngest >= waits.unfinished else None
+    present = {name.text for name, _ in files}
+    if any(_complete(go, present, folder) for go, _ in triggers):
+        return Trigger.GO
+    oldest = max(arrival.age for _, arrival in triggers)
+    return Trigger.GO if oldest >= waits.grace else None
+
+
+def _complete(go: Dropped, present: set[str], folder: Folder) -> bool:
+    wanted = complete_names(go, folder)
+    return wanted is not None and all(present.intersection(names) for names in wanted)

@@ -1,0 +1,204 @@
+"""From sealed to verified: may this set be handled at all? All mistakes are listed together.
+
+Pure: what the files held (``Scan``), what their signatures proved, and the facts of the
+registers at the sealing instant go in; Verified, Refused or Deferred comes out. The border
+between two codes stands in the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from batch.anomalies import Anomaly, Severity, reception
+from batch.ingest.scan import Scan
+from batch.ingest.services import Description
+from batch.names import (
+    OFFICIAL_CODES,
+    Dropped,
+    Environment,
+    Folder,
+    Kind,
+    brussels_day,
+    faults,
+    split,
+)
+from batch.registers import Channel
+from batch.signing.verdict import NotSigned, Signed, Undecided, Verdict
+from batch.states import Deferred, Part, Refused, Sealed, Trigger, Verified, part_number
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the shell gathered about a sealed set.
+
+    ``service``: who serves its purpose code; ``scans`` and ``signatures`` by FI name (no
+    signature: its FS is missing); ``replays``: FI names whose bytes were accepted before, with
+    the stem they came under.
+    """
+
+    channel: Channel
+    environment: Environment
+    service: Description | None
+    scans: Mapping[str, Scan]
+    signatures: Mapping[str, Verdict]
+    replays: Mapping[str, str]
+    too_old_days: int
+    max_parts: int
+
+
+def judge(sealed: Sealed, facts: Facts) -> Verified | Refused | Deferred:
+    """The reception verdict of one set."""
+    if sealed.trigger in (Trigger.CANCELLED, Trigger.UNREADABLE):
+        return Refused(sealed, facts.environment, (_given_up(sealed),))
+    undecided = [s for s in facts.signatures.values() if isinstance(s, Undecided)]
+    if undecided:
+        return Deferred(undecided[0].words)
+    names = [name for name in (split(file.name) for file in sealed.files) if name is not None]
+    found = _distinct(
+        [
+            *_used_up(sealed),
+            *_name_anomalies(sealed, names, facts),
+            *_place_anomalies(names[0], sealed, facts),
+            *_count_anomalies(sealed, names),
+            *_signature_anomalies(sealed, facts),
+            *(a for scan in facts.scans.values() for a in scan.anomalies),
+            *_size_anomalies(sealed, facts),
+            *_replay_anomalies(sealed, facts),
+        ]
+    )
+    if any(a.blocks for a in found):
+        return Refused(sealed, facts.environment, found)
+    return _verified(sealed, facts, found)
+
+
+def _verified(sealed: Sealed, facts: Facts, warnings: tuple[Anomaly, ...]) -> Verified:
+    if facts.service is None:
+        raise AssertionError("a set without a service was not refused")
+    signers = [s.subject for s in facts.signatures.values() if isinstance(s, Signed)]
+    parts = tuple(
+        Part(part_number(file) or 1, file, facts.scans[file.name].forms) for file in sealed.parts()
+    )
+    return Verified(
+        sealed=sealed,
+        environment=facts.environment,
+        service=facts.service.name,
+        parts=parts,
+        signer=signers[0] if signers else None,
+        warnings=warnings,
+    )
+
+
+def _given_up(sealed: Sealed) -> Anomaly:
+    if sealed.trigger is Trigger.CANCELLED:
+        return reception("277", "The sender cancelled the set before it was started.")
+    name = sealed.files[0].name
+    code = {"FI": "131", "FS": "132", "GO": "107", "TD": "107"}.get(name.split(".")[0], "129")
+    return reception(code, f"The name {name} does not follow the grammar of names.", part=name)
+
+
+def _used_up(sealed: Sealed) -> Iterator[Anomaly]:
+    if sealed.key.ordinal > 1:
+        yield reception("133", f"{sealed.key.stem} was used before, for other content.")
+
+
+def _name_anomalies(sealed: Sealed, names: list[Dropped], facts: Facts) -> Iterator[Anomaly]:
+    today = brussels_day(sealed.sealed_at)
+    for name in names:
+        for code in faults(name, today, facts.too_old_days, facts.max_parts):
+            yield reception(code, f"The name {name.text} is wrong.", part=name.text)
+
+
+def _place_anomalies(name: Dropped, sealed: Sealed, facts: Facts) -> Iterator[Anomaly]:
+    """The stem against the channel it came by: sender, service, folder."""
+    channel, at = facts.channel, sealed.sealed_at
+    if not channel.open.covers(at):
+        yield reception("103", f"Channel {channel.sender} was not open when the set was sealed.")
+    if name.sender != str(channel.sender):
+        yield reception(
+            "108", f"The name says sender {name.sender}; this is the channel of {channel.sender}."
+        )
+    if facts.service is None:
+        if name.code in OFFICIAL_CODES:
+            yield reception("154", f"Purpose code {name.code} is not served on this channel.")
+        else:
+            yield reception("129", f"Purpose code {name.code} is not known.")
+    elif not channel.may_use(facts.service.name, at):
+        yield reception(
+            "154", f"Sender {channel.sender} was not granted the service {facts.service.name}."
+        )
+    misplaced = _misplaced(name.letter, sealed.key.folder)
+    if misplaced:
+        yield reception(misplaced, f"A set {name.letter} does not belong in {sealed.key.folder}.")
+
+
+def _misplaced(letter: str, folder: Folder) -> str | None:
+    if letter == Environment.PRODUCTION:
+        return "118" if folder is not Folder.IN else None
+    if letter == Environment.TEST:
+        return "119" if folder is not Folder.INTEST else None
+    if letter == Environment.SIMULATION:
+        return "257" if folder is not Folder.INTEST else None
+    return None
+
+
+def _count_anomalies(sealed: Sealed, names: list[Dropped]) -> Iterator[Anomaly]:
+    triggers = [n for n in names if n.kind is Kind.GO]
+    if not triggers:
+        yield reception("130", "No GO came for these files.")
+    data = [n for n in names if n.kind is Kind.FI]
+    total_text = (triggers or data or names)[0].total or "1"
+    if total_text not in "123456789" or len(total_text) != 1:
+        return  # 114-116 and 128 say so already
+    total = int(total_text)
+    if not data:
+        yield reception("142", "No FI came with this GO.")
+    else:
+        yield from _numbering(data, total, "120", "123")
+    if sealed.key.folder is Folder.IN:
+        yield from _numbering([n for n in names if n.kind is Kind.FS], total, "122", "124")
+
+
+def _numbering(
+    files: list[Dropped], total: int, count_code: str, order_code: str
+) -> Iterator[Anomaly]:
+    if len(files) != total:
+        yield reception(count_code, f"{total} expected by the GO's total, {len(files)} came.")
+        return
+    numbers = sorted(n.part_number or 0 for n in files)
+    totals = {n.total or "1" for n in files}
+    if numbers != list(range(1, total + 1)) or totals != {str(total)}:
+        yield reception(order_code, f"The parts must be numbered {total}.1 to {total}.{total}.")
+
+
+def _signature_anomalies(sealed: Sealed, facts: Facts) -> Iterator[Anomaly]:
+    """A fault blocks in IN; in INTEST no signature is wanted and it is a warning."""
+    severity = Severity.WARNING if sealed.key.folder.is_test else Severity.BLOCKING
+    for name, signature in facts.signatures.items():
+        if isinstance(signature, NotSigned):
+            part = "FS" + name[2:]
+            yield reception(signature.code, signature.words, part=part, severity=severity)
+
+
+def _size_anomalies(sealed: Sealed, facts: Facts) -> Iterator[Anomaly]:
+    limits = facts.service.limits if facts.service is not None else None
+    for file in sealed.of_kind(Kind.FI):
+        if limits is not None and file.size > limits.max_bytes:
+            yield reception(
+                "184",
+                f"The file has {file.size} bytes; {limits.max_bytes} are allowed.",
+                part=file.name,
+            )
+
+
+def _replay_anomalies(sealed: Sealed, facts: Facts) -> Iterator[Anomaly]:
+    if sealed.key.folder is Folder.IN:
+        for name, stem in facts.replays.items():
+            yield reception(
+                "133", f"The same FI was accepted before as {stem}; this is a replay.", part=name
+            )
+
+
+def _distinct(found: list[Anomaly]) -> tuple[Anomaly, ...]:
+    """Each code once, at its first place: the ACRF has codes only."""
+    return tuple({(a.code, a.severity): a for a in reversed(found)}.values())[::-1]

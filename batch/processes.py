@@ -1,0 +1,42 @@
+"""``python -m batch.processes ROLE SETTINGS``: one process of ``serve``, started by the supervisor.
+
+Fresh interpreters, never forks: nothing of the supervisor's memory, threads or keys comes along.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from batch import supervisor
+from batch.errors import Fault
+from batch.settings import Settings
+
+
+def _ready(host: str, port: int) -> None:
+    """Tell whoever started ``serve`` that senders may come."""
+    sys.stdout.write(f"listening on {host}:{port}\n")
+    sys.stdout.flush()
+
+
+def main(arguments: list[str]) -> int:
+    """Run one role with the settings of the supervisor (JSON); 1 and a sentence when it cannot."""
+    role, text = arguments
+    settings = Settings.model_validate_json(text)
+    supervisor.die_with_parent()
+    try:
+        if role == "sftp":
+            from batch.sftp_server import server
+
+            server.main(settings, _ready)
+        else:
+            from batch.worker import process
+
+            process.main(settings)
+    except (Fault, OSError) as fault:
+        sys.stderr.write(f"fla-batch {role}: {fault}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,127 @@
+"""Every setting of an instance: one frozen object, read once, printed at start.
+
+Sources, strongest first: keyword arguments (the command line), environment variables
+``FLA_BATCH_<NAME>``, ``settings.toml`` in the data directory, the defaults below. Each limit
+carries its reason.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from batch.errors import InstanceError
+
+MEGABYTE = 1_000_000
+
+
+class Settings(BaseSettings):
+    """The settings of one instance. Field descriptions are the documentation (docs/settings.md)."""
+
+    model_config = SettingsConfigDict(env_prefix="FLA_BATCH_", frozen=True, extra="forbid")
+
+    data: Path = Field(Path("fla-data"), description="the instance's directory; one file system")
+    host: str = Field("127.0.0.1", description="address to listen on; loopback until you decide")
+    port: int = Field(
+        8022, ge=0, le=65535, description="port to listen on, as the official channel"
+    )
+
+    fla_codes: tuple[str, ...] = Field(
+        ("FLAD",), description="purpose codes of the FLA; the official one is not public"
+    )
+
+    grace_seconds: float = Field(
+        3.0,
+        ge=0,
+        le=5,
+        description="wait after GO for files still under way; some clients upload in parallel "
+        "(contract, section 2: at most 5)",
+    )
+    unfinished_seconds: float = Field(
+        900.0,
+        gt=0,
+        description="files without a GO, and names that do not split, are answered after this",
+    )
+    settle_seconds: float = Field(
+        2.0, ge=0, description="a file that did not come over SFTP must be unchanged this long"
+    )
+    sweep_seconds: float = Field(
+        5.0, gt=0, description="period of the sweep; a hint only makes it come sooner"
+    )
+    too_old_days: int = Field(
+        365, ge=1, description="a name's date further back is refused with 126"
+    )
+    max_parts: int = Field(
+        9, ge=1, le=9, description="parts of a set; the name has one digit for it"
+    )
+
+    max_file_bytes: int = Field(
+        500 * MEGABYTE, ge=1, description="largest FI; larger is refused while it is uploaded"
+    )
+    max_signature_bytes: int = Field(
+        64 * 1024,
+        ge=1,
+        description="largest FS: a CMS with a chain is under 16 kB, base64 adds a third",
+    )
+    max_forms: int = Field(1_000_000, ge=1, description="forms in one FI; more is refused with 275")
+    max_answer_bytes: int = Field(
+        50 * MEGABYTE, ge=1, description="a larger FO is sent as CO, a ZIP (contract, section 3)"
+    )
+    max_attempts: int = Field(
+        3, ge=1, description="a set that stopped the worker this often goes to quarantine"
+    )
+
+    window_first_year: int = Field(
+        2024, description="first year of the five-year window in which credit is carried over"
+    )
+    window_last_year: int = Field(2028, description="last year of that window")
+
+    max_connections: int = Field(
+        200,
+        ge=1,
+        description="connections at once: at 40 kB each, far below the descriptors we have",
+    )
+    max_connections_per_sender: int = Field(
+        8, ge=1, description="connections at once of one sender: parallel clients use up to 4"
+    )
+    max_handles: int = Field(
+        32, ge=1, description="open files of one session: clients pipeline fewer than 16"
+    )
+    login_seconds: float = Field(
+        20.0, gt=0, description="time to log in; a client that drips bytes is cut"
+    )
+    idle_seconds: float = Field(900.0, gt=0, description="a silent session is closed after this")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        data = Path(init_settings().get("data") or env_settings().get("data") or "fla-data")
+        toml = TomlConfigSettingsSource(settings_cls, data / "settings.toml")
+        return (init_settings, env_settings, toml)
+
+
+def load(**given: Any) -> Settings:
+    """Read the settings once; InstanceError names the field that is wrong and its place."""
+    try:
+        return Settings(**{key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InstanceError(
+            f"setting {field}: {first['msg']} (from the command line, FLA_BATCH_{field.upper()} "
+            "or settings.toml in the data directory)"
+        ) from None

@@ -1,0 +1,296 @@
+"""Who comes in: public keys of the registers, and nothing else.
+
+``Doorkeeper.admits`` is the one place that can say yes. asyncssh lets a client in without any
+credential when ``begin_auth`` gives something false, so it is written to give True and nothing
+else, and ``Visit`` opens no session for a connection that ``admits`` did not name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+import asyncssh
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from batch import journal
+from batch.errors import Busy
+from batch.registers import Channel
+from batch.sftp_server.gate import Gate
+from batch.sftp_server.operations import Operations
+from batch.sftp_server.session import SftpSession
+from batch.storage.registers import USER_NAME, Registers
+
+MOST_TRIES = 6
+"""Keys that one connection may try, as OpenSSH's MaxAuthTries."""
+
+MOST_CHANNELS = 2
+"""SFTP channels of one connection: clients open one, some a second one for listings."""
+
+REFUSAL_SECONDS = 0.1
+"""A refusal is answered this long after the question, whatever made it: the time a look-up
+takes does not tell whether the user exists."""
+
+SIGNATURES = frozenset(
+    {
+        b"ssh-ed25519",
+        b"ecdsa-sha2-nistp256",
+        b"ecdsa-sha2-nistp384",
+        b"rsa-sha2-256",
+        b"rsa-sha2-512",
+    }
+)
+"""Signature algorithms accepted at login: no SHA-1 (RFC 8332)."""
+
+
+def _too_many() -> asyncssh.DisconnectError:
+    return asyncssh.DisconnectError(
+        asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many keys tried"
+    )
+
+
+def weakness(key: asyncssh.SSHKey) -> str | None:
+    """Why a key of this kind is never accepted; None when the policy allows it.
+
+    RSA of 2048 bits or more, Ed25519, ECDSA on P-256 or P-384 (NIST SP 800-131A).
+    """
+    match key.convert_to_public().pyca_key:
+        case RSAPublicKey() as rsa:
+            return None if rsa.key_size >= 2048 else f"RSA of {rsa.key_size} bits"
+        case Ed25519PublicKey():
+            return None
+        case EllipticCurvePublicKey() as curve:
+            return None if curve.curve.name in ("secp256r1", "secp384r1") else curve.curve.name
+        case _:
+            return key.get_algorithm()
+
+
+@dataclass(slots=True)
+class Doorkeeper:
+    """Judges a user and a key by the registers, read afresh each time.
+
+    When the registers are out of reach, the last answer about a user stands: our outage keeps
+    no sender out that was here before.
+    """
+
+    registers: Registers
+    pool: Executor
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _known: dict[str, Channel] = field(default_factory=dict)
+
+    async def admits(self, user: str, key: asyncssh.SSHKey) -> Channel | str:
+        """The channel that ``user`` proves to be with ``key`` (its signature is asyncssh's to
+        check), or for our log why not."""
+        if not USER_NAME.fullmatch(user):
+            return "no such user name"
+        weak = weakness(key)
+        if weak is not None:
+            return f"weak key: {weak}"
+        channel = await self._channel(user)
+        if isinstance(channel, str):
+            return channel
+        at = self.now()
+        if not channel.open.covers(at):
+            return "the channel is not open"
+        public = " ".join(key.export_public_key("openssh").decode("ascii").split()[:2])
+        if not any(k.public == public and k.valid.covers(at) for k in channel.keys):
+            return "the key is not one of the channel's"
+        return channel
+
+    async def _channel(self, user: str) -> Channel | str:
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(self.pool, self.registers.channel_of_user, user)
+        except Busy as error:
+            journal.problem("login judged by the registers as last read", error)
+            return self._known.get(user, "the registers are out of reach")
+        if found is None:
+            self._known.pop(user, None)
+            return "no such user"
+        self._known[user] = found
+        return found
+
+
+@dataclass(slots=True)
+class House:
+    """What all connections of one server share."""
+
+    doorkeeper: Doorkeeper
+    gate: Gate
+    operations: Callable[[Channel], Operations]
+    pool: Executor
+    idle_seconds: float
+    visits: set[Visit] = field(default_factory=set)
+
+
+class Visit(asyncssh.SSHServer):
+    """One connection, from its acceptance to its end."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._connection: asyncssh.SSHServerConnection | None = None
+        self._address = "?"
+        self._since = time.monotonic()
+        self._last = self._since
+        self._counted = False
+        self._refused = 0
+        self._offers = 0
+        self._offered: tuple[Channel, str] | None = None
+        self._channel: Channel | None = None
+        self._sessions: set[SftpSession] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._reason = "closed by the client"
+        self.writable = True
+
+    # --- the connection -----------------------------------------------------------------
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+        peer = conn.get_extra_info("peername")
+        self._address = str(peer[0]) if peer else "?"
+        full = self._house.gate.arrives()
+        if full is not None:
+            journal.connection_refused(self._address, full)
+            conn.abort()
+            return
+        self._counted = True
+        self._house.visits.add(self)
+        # asyncssh ignores that its transport is full; a client that asks and never reads would
+        # otherwise have us hold everything it asked for.
+        conn.pause_writing = self._pause  # type: ignore[method-assign]
+        conn.resume_writing = self._resume  # type: ignore[method-assign]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection = None
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._counted:
+            self._counted = False
+            self._house.gate.leaves(self._channel.sender if self._channel else None)
+        if self._channel is not None:
+            seconds = time.monotonic() - self._since
+            reason = str(exc) if exc else self._reason
+            journal.session_ended(self._channel.sender, self._address, seconds, reason)
+        if not self._sessions:
+            self._house.visits.discard(self)
+
+    def leave(self, code: int, reason: str) -> None:
+        """Say ``reason`` to the client and close the connection."""
+        self._reason = reason
+        if self._connection is not None:
+            self._connection.disconnect(code, reason)
+
+    async def drain(self) -> None:
+        """Let running requests end, then close."""
+        for session in tuple(self._sessions):
+            await session.drain()
+        self.leave(asyncssh.DISC_BY_APPLICATION, "the server stops; come back in a moment")
+
+    def _pause(self) -> None:
+        self.writable = False
+
+    def _resume(self) -> None:
+        self.writable = True
+        for session in tuple(self._sessions):
+            session.proceed()
+
+    # --- login --------------------------------------------------------------------------
+
+    def begin_auth(self, username: str) -> Literal[True]:
+        self._offered = None
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def password_auth_supported(self) -> bool:
+        return False
+
+    def kbdint_auth_supported(self) -> bool:
+        return False
+
+    async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        self._offered = None
+        answer_at = time.monotonic() + REFUSAL_SECONDS
+        judged = await self._house.doorkeeper.admits(username, key)
+        if isinstance(judged, str):
+            await self._refuse(username, judged, answer_at)
+            return False
+        self._offers += 1
+        if self._offers > MOST_TRIES:  # the key is public; only its owner can sign with it
+            journal.login_refused(username, self._address, "right key, no right signature")
+            raise _too_many()
+        # asyncssh advertises its list of signature algorithms and then accepts any it knows;
+        # the key object is made for this attempt alone, so the rule is put on it.
+        key.all_sig_algorithms = set(SIGNATURES)
+        self._offered = (judged, key.get_fingerprint())
+        return True
+
+    async def _refuse(self, user: str, reason: str, answer_at: float) -> None:
+        journal.login_refused(user, self._address, reason)
+        await asyncio.sleep(max(0.0, answer_at - time.monotonic()))
+        self._refused += 1
+        if self._refused >= MOST_TRIES:
+            raise _too_many()
+
+    def auth_completed(self) -> None:
+        connection, offered = self._connection, self._offered
+        if connection is None:
+            return
+        if offered is None:
+            journal.problem("a login was completed that nobody admitted; the connection is closed")
+            connection.abort()
+            return
+        self._channel, fingerprint = offered
+        sender = self._channel.sender
+        too_many = self._house.gate.logs_in(sender)
+        if too_many is not None:
+            journal.connection_refused(self._address, too_many)
+            self.leave(asyncssh.DISC_TOO_MANY_CONNECTIONS, too_many)
+            return
+        journal.login(sender, self._channel.user, self._address, fingerprint)
+        self._last = time.monotonic()
+        self._watch_idle()
+
+    # --- the session --------------------------------------------------------------------
+
+    def session_requested(self) -> SftpSession | bool:
+        channel = self._channel
+        if channel is None:
+            return False
+        if len(self._sessions) >= MOST_CHANNELS:
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_RESOURCE_SHORTAGE, "too many channels on this connection"
+            )
+        house = self._house
+        session = SftpSession(self, lambda: house.operations(channel), house.pool)
+        self._sessions.add(session)
+        return session
+
+    def touched(self) -> None:
+        """A session heard from the client, or answered it."""
+        self._last = time.monotonic()
+
+    def refused(self, what: str) -> None:
+        """Something other than SFTP was asked of a channel."""
+        journal.request_refused(self._channel.sender if self._channel else "?", what)
+
+    def ended(self, session: SftpSession) -> None:
+        """A session has tidied up after itself."""
+        self._sessions.discard(session)
+        if self._connection is None and not self._sessions:
+            self._house.visits.discard(self)
+
+    def _watch_idle(self) -> None:
+        left = self._last + self._house.idle_seconds - time.monotonic()
+        if left <= 0:
+            self.leave(asyncssh.DISC_BY_APPLICATION, "nothing was asked for too long")
+            return
+        self._timer = asyncio.get_running_loop().call_later(left, self._watch_idle)

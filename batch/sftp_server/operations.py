@@ -1,0 +1,369 @@
+"""What each request does: one sender's folders behind one SFTP session.
+
+What touches only an open descriptor is done at once; what touches names on the disk, syncs or
+takes the channel's lock comes back as ``Work``, to be run in a thread, so that a slow disk stalls
+only the session that waits for it. At most one request of a session is at work at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from batch import journal
+from batch.errors import Fault
+from batch.names import Folder
+from batch.settings import Settings
+from batch.sftp_server import protocol as p
+from batch.sftp_server import refusals, replies
+from batch.sftp_server.files import (
+    DirectoryHandle,
+    DownloadHandle,
+    Handle,
+    UploadHandle,
+    directory_attributes,
+    entry_attributes,
+    entry_lines,
+    folder_lines,
+    limit_for,
+    remembered_attributes,
+)
+from batch.sftp_server.home import (
+    EntryPlace,
+    FolderPlace,
+    Operation,
+    Place,
+    Root,
+    locate,
+    refusal,
+    rename_refusal,
+)
+from batch.sftp_server.protocol import OpenFlag, Status
+from batch.sftp_server.refusals import Refused
+from batch.storage.spool import SenderHome
+
+Work = Callable[[], bytes]
+
+REMEMBERED = 1024
+"""Published files whose size a session remembers: more than any client sends before it looks."""
+REMEMBERED_SECONDS = 60.0
+"""How long: a client looks right after its CLOSE; later, only the folder tells the truth."""
+
+
+class Operations:
+    """Answers the requests of one session on one sender's folders."""
+
+    def __init__(self, home: SenderHome, settings: Settings) -> None:
+        self._home = home
+        self._settings = settings
+        self._handles: dict[bytes, Handle] = {}
+        self._count = 0
+        self._published: OrderedDict[EntryPlace, tuple[int, float]] = OrderedDict()
+
+    def answer(self, request: p.Request) -> bytes | Work:
+        """The reply, or the work that makes it. Never raises, and neither does the work."""
+        identifier = getattr(request, "id", 0) or 0
+        at_once = _AT_ONCE.get(type(request))
+        if at_once is not None:
+            return self._guarded(identifier, request, at_once)
+        if isinstance(request, p.Close) and not isinstance(
+            self._handles.get(request.handle), UploadHandle
+        ):
+            return self._guarded(identifier, request, Operations._close)
+        later = _LATER[type(request)]
+        return lambda: self._guarded(identifier, request, later)
+
+    def abandon(self) -> None:
+        """The session is over without a CLOSE for these: nothing is published. Blocks."""
+        handles, self._handles = self._handles, {}
+        for handle in handles.values():
+            try:
+                self._drop(handle)
+            except Exception as error:
+                journal.problem("an abandoned upload could not be tidied away", error)
+
+    def _drop(self, handle: Handle) -> None:
+        if isinstance(handle, UploadHandle):
+            size = handle.upload.size
+            handle.upload.abandon()
+            journal.abandoned(self._home.sender, str(handle.place), size)
+        elif isinstance(handle, DownloadHandle):
+            handle.close()
+
+    def _guarded(
+        self, identifier: int, request: p.Request, act: Callable[[Operations, Any], bytes]
+    ) -> bytes:
+        try:
+            return act(self, request)
+        except Exception as error:
+            found = refusals.explain(error)
+            if found in refusals.OURS:
+                self._journal_failure(request, error)
+            return replies.status(identifier, found.status, found.text)
+
+    def _journal_failure(self, request: p.Request, error: Exception) -> None:
+        handle = self._handles.get(getattr(request, "handle", b""))
+        path = getattr(request, "path", b"") or getattr(handle, "place", "")
+        operation = type(request).__name__
+        if isinstance(error, (OSError, Fault)):
+            reason = str(error)
+            journal.operation_failed(self._home.sender, operation, _shown(path), reason)
+        else:
+            journal.problem(f"{operation} failed", error)
+
+    # --- open, read, write, close -------------------------------------------------------
+
+    def _open(self, request: p.Open) -> bytes:
+        place = locate(request.path)
+        writes = request.flags & (OpenFlag.WRITE | OpenFlag.APPEND)
+        if not writes and not request.flags & OpenFlag.READ:
+            raise Refused(refusals.NO_MODE)
+        self._permit(Operation.WRITE if writes else Operation.READ, place)
+        self._room()
+        assert isinstance(place, EntryPlace)
+        if writes:
+            return replies.handle(request.id, self._keep(self._upload(place, request.flags)))
+        descriptor = self._home.open_for_reading(place.folder, place.name)
+        return replies.handle(request.id, self._keep(DownloadHandle(place, descriptor)))
+
+    def _upload(self, place: EntryPlace, flags: OpenFlag) -> UploadHandle:
+        create = bool(flags & OpenFlag.CREATE)
+        if not create or flags & OpenFlag.EXCLUSIVE:
+            exists = self._exists(place)
+            if create and exists:
+                raise Refused(refusals.THERE_ALREADY)
+            if not create and not exists:
+                raise FileNotFoundError
+        upload = self._home.begin(
+            place.folder,
+            place.name,
+            keep=not flags & OpenFlag.TRUNCATE,
+            limit=limit_for(place.name, self._settings),
+        )
+        return UploadHandle(place, upload, bool(flags & OpenFlag.APPEND), time.time())
+
+    def _exists(self, place: EntryPlace) -> bool:
+        try:
+            self._home.entry(place.folder, place.name)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _read(self, request: p.Read) -> bytes:
+        handle = self._handle(request.handle)
+        if isinstance(handle, UploadHandle):
+            raise Refused(refusals.NOT_READABLE)
+        if not isinstance(handle, DownloadHandle):
+            raise Refused(refusals.IS_DIRECTORY)
+        content = handle.read(request.offset, request.length)
+        if content or not request.length:
+            return replies.data(request.id, content)
+        return replies.status(request.id, Status.EOF, "end of file")
+
+    def _write(self, request: p.Write) -> bytes:
+        self._uploading(request.handle).write(request.offset, request.data)
+        return replies.status(request.id, Status.OK)
+
+    def _fsync(self, request: p.Fsync) -> bytes:
+        self._uploading(request.handle).sync()
+        return replies.status(request.id, Status.OK)
+
+    def _close(self, request: p.Close) -> bytes:
+        handle = self._handle(request.handle)
+        del self._handles[request.handle]
+        match handle:
+            case UploadHandle(place, upload):
+                self._publish(place, upload.size, upload.publish)
+            case DownloadHandle():
+                handle.close()
+            case DirectoryHandle():
+                pass
+        return replies.status(request.id, Status.OK)
+
+    def _publish(self, place: EntryPlace, size: int, publish: Callable[[], None]) -> None:
+        publish()
+        self._remember(place, size)
+        journal.published(self._home.sender, str(place), size)
+
+    # --- attributes ---------------------------------------------------------------------
+
+    def _stat(self, request: p.Stat) -> bytes:
+        return replies.attributes(request.id, self._attributes(locate(request.path)))
+
+    def _attributes(self, place: Place) -> p.Attributes:
+        self._permit(Operation.STAT, place)
+        if not isinstance(place, EntryPlace):
+            return directory_attributes()
+        for handle in self._handles.values():
+            if isinstance(handle, UploadHandle) and handle.place == place:
+                return handle.attributes()
+        try:
+            return entry_attributes(self._home.entry(place.folder, place.name))
+        except FileNotFoundError:
+            size, at = self._published.get(place, (0, 0.0))
+            if time.time() - at > REMEMBERED_SECONDS:
+                raise
+            return remembered_attributes(size, at)
+
+    def _fstat(self, request: p.FStat) -> bytes:
+        handle = self._handle(request.handle)
+        given = (
+            directory_attributes() if isinstance(handle, DirectoryHandle) else handle.attributes()
+        )
+        return replies.attributes(request.id, given)
+
+    def _set_stat(self, request: p.SetStat) -> bytes:
+        place = locate(request.path)
+        self._permit(Operation.SET_ATTRIBUTES, place)
+        wanted = request.attributes.size
+        if wanted is not None and wanted != self._attributes(place).size:
+            raise Refused(refusals.NO_RESIZE)
+        if isinstance(place, EntryPlace) and wanted is None:
+            self._attributes(place)
+        return replies.status(request.id, Status.OK)
+
+    def _set_handle_stat(self, request: p.FSetStat) -> bytes:
+        handle = self._handle(request.handle)
+        wanted = request.attributes.size
+        if wanted is not None:
+            if isinstance(handle, UploadHandle):
+                handle.upload.truncate(wanted)
+            elif not isinstance(handle, DownloadHandle) or wanted != handle.attributes().size:
+                raise Refused(refusals.NOT_WRITABLE)
+        return replies.status(request.id, Status.OK)
+
+    # --- names --------------------------------------------------------------------------
+
+    def _open_directory(self, request: p.OpenDirectory) -> bytes:
+        place = locate(request.path)
+        self._permit(Operation.LIST, place)
+        self._room()
+        now = time.time()
+        if isinstance(place, Root):
+            lines = folder_lines(tuple(Folder), now)
+        else:
+            assert isinstance(place, FolderPlace)
+            lines = entry_lines(self._home.entries(place.folder), now)
+        return replies.handle(request.id, self._keep(DirectoryHandle(lines)))
+
+    def _read_directory(self, request: p.ReadDirectory) -> bytes:
+        handle = self._handle(request.handle)
+        if not isinstance(handle, DirectoryHandle):
+            raise Refused(refusals.NO_DIRECTORY)
+        lines = handle.read()
+        if not lines:
+            return replies.status(request.id, Status.EOF, "end of the directory")
+        return replies.names(request.id, lines)
+
+    def _real_path(self, request: p.RealPath) -> bytes:
+        place = locate(request.path)
+        self._permit(Operation.STAT, place)
+        name = str(place).encode()
+        return replies.names(request.id, [(name, name, p.Attributes())])
+
+    def _remove(self, request: p.Remove) -> bytes:
+        place = locate(request.path)
+        self._permit(Operation.REMOVE, place)
+        assert isinstance(place, EntryPlace)
+        self._home.remove(place.folder, place.name)
+        self._published.pop(place, None)
+        journal.removed(self._home.sender, str(place))
+        return replies.status(request.id, Status.OK)
+
+    def _rename(self, request: p.Rename) -> bytes:
+        old, new = locate(request.old), locate(request.new)
+        found = rename_refusal(old, new)
+        if found is not None:
+            raise Refused(found)
+        assert isinstance(old, EntryPlace)
+        assert isinstance(new, EntryPlace)
+        size = self._home.entry(old.folder, old.name).size
+        limit = limit_for(new.name, self._settings)
+        if size > limit:
+            raise Refused(refusals.too_large(new.name, limit))
+        self._home.rename(old.folder, old.name, new.name, replace=request.replace)
+        self._published.pop(old, None)
+        self._remember(new, size)
+        journal.renamed(self._home.sender, str(old), str(new))
+        return replies.status(request.id, Status.OK)
+
+    # --- what is done nowhere, or without the disk --------------------------------------
+
+    def _limits(self, request: p.Limits) -> bytes:
+        return replies.limits(request.id, self._settings.max_handles)
+
+    def _unsupported(self, request: p.Unsupported) -> bytes:
+        found = refusals.not_done(request.type)
+        return replies.status(request.id, found.status, found.text)
+
+    def _malformed(self, request: p.Malformed) -> bytes:
+        return replies.status(request.id or 0, Status.BAD_MESSAGE, request.reason)
+
+    def _unexpected(self, _request: p.Init) -> bytes:
+        return replies.status(0, Status.BAD_MESSAGE, "INIT comes once, and first")
+
+    # --- handles ------------------------------------------------------------------------
+
+    def _permit(self, operation: Operation, place: Place) -> None:
+        found = refusal(operation, place)
+        if found is not None:
+            raise Refused(found)
+
+    def _room(self) -> None:
+        most = self._settings.max_handles
+        if len(self._handles) >= most:
+            raise Refused(refusals.too_many_handles(most))
+
+    def _keep(self, handle: Handle) -> bytes:
+        self._count += 1
+        name = self._count.to_bytes(8, "big")
+        self._handles[name] = handle
+        return name
+
+    def _handle(self, name: bytes) -> Handle:
+        handle = self._handles.get(name)
+        if handle is None:
+            raise Refused(refusals.NOT_OPEN)
+        return handle
+
+    def _uploading(self, name: bytes) -> UploadHandle:
+        handle = self._handle(name)
+        if not isinstance(handle, UploadHandle):
+            raise Refused(refusals.NOT_WRITABLE)
+        return handle
+
+    def _remember(self, place: EntryPlace, size: int) -> None:
+        self._published[place] = (size, time.time())
+        self._published.move_to_end(place)
+        while len(self._published) > REMEMBERED:
+            self._published.popitem(last=False)
+
+
+_AT_ONCE: dict[type, Callable[[Operations, Any], bytes]] = {
+    p.Read: Operations._read,
+    p.Write: Operations._write,
+    p.FStat: Operations._fstat,
+    p.FSetStat: Operations._set_handle_stat,
+    p.ReadDirectory: Operations._read_directory,
+    p.RealPath: Operations._real_path,
+    p.Limits: Operations._limits,
+    p.Unsupported: Operations._unsupported,
+    p.Malformed: Operations._malformed,
+    p.Init: Operations._unexpected,
+}
+_LATER: dict[type, Callable[[Operations, Any], bytes]] = {
+    p.Open: Operations._open,
+    p.Close: Operations._close,
+    p.Fsync: Operations._fsync,
+    p.Stat: Operations._stat,
+    p.SetStat: Operations._set_stat,
+    p.OpenDirectory: Operations._open_directory,
+    p.Remove: Operations._remove,
+    p.Rename: Operations._rename,
+}
+
+
+def _shown(path: object) -> str:
+    return path.decode("utf-8", "backslashreplace") if isinstance(path, bytes) else str(path)

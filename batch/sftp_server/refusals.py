@@ -1,0 +1,78 @@
+"""What a sender is told when a request cannot be done: our own sentences, never the system's."""
+
+from __future__ import annotations
+
+import errno
+
+from batch.errors import Denied, Fault
+from batch.sftp_server.home import Refusal
+from batch.sftp_server.protocol import Packet, Status
+
+NO_SUCH_FILE = Refusal(Status.NO_SUCH_FILE, "no such file")
+THERE_ALREADY = Refusal(Status.FAILURE, "a file of this name is there already")
+NO_SPACE = Refusal(Status.FAILURE, "no space left at the receiver; send it again later")
+TOO_BUSY = Refusal(Status.FAILURE, "the receiver has too many files open; try again later")
+DISK_FAILED = Refusal(
+    Status.FAILURE, "the receiver's disk failed; nothing was stored; send it again later"
+)
+INTERNAL = Refusal(Status.FAILURE, "internal error; nothing was stored")
+OURS = (NO_SPACE, TOO_BUSY, DISK_FAILED, INTERNAL)
+"""Those that are our doing, and so go into the journal."""
+
+NO_RESIZE = Refusal(Status.PERMISSION_DENIED, "a file cannot be cut or grown here; send it again")
+NOT_WRITABLE = Refusal(Status.PERMISSION_DENIED, "this file is not open for writing")
+NOT_READABLE = Refusal(Status.FAILURE, "this file is being written; read it when it is closed")
+NO_MODE = Refusal(Status.FAILURE, "open a file for reading or for writing")
+NOT_OPEN = Refusal(Status.FAILURE, "no such open file")
+IS_DIRECTORY = Refusal(Status.FAILURE, "this is a directory, not a file")
+NO_DIRECTORY = Refusal(Status.FAILURE, "this is a file, not a directory")
+
+_NOT_DONE = {
+    int(Packet.MKDIR): "no directories are made here; put files in IN or INTEST",
+    int(Packet.RMDIR): "the four folders stay as they are",
+    int(Packet.READLINK): "there are no links here",
+    int(Packet.SYMLINK): "no links are made here",
+}
+
+
+class Refused(Exception):
+    """Ends a request with a refusal: an answer, not a fault."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.text)
+        self.refusal = refusal
+
+
+def too_many_handles(most: int) -> Refusal:
+    return Refusal(Status.FAILURE, f"too many open files ({most}); close some first")
+
+
+def too_large(name: str, limit: int) -> Refusal:
+    return Refusal(Status.PERMISSION_DENIED, f"{name}: larger than the {limit} bytes allowed here")
+
+
+def not_done(kind: int) -> Refusal:
+    """For a request type that is done at no place at all."""
+    return Refusal(Status.OP_UNSUPPORTED, _NOT_DONE.get(kind, "this is not done here"))
+
+
+def explain(error: Exception) -> Refusal:
+    """What the sender is told about ``error``."""
+    match error:
+        case Refused():
+            told = error.refusal
+        case Denied():
+            told = Refusal(Status.PERMISSION_DENIED, str(error))
+        case FileNotFoundError() | OSError(errno=errno.ELOOP):
+            told = NO_SUCH_FILE
+        case FileExistsError():
+            told = THERE_ALREADY
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            told = NO_SPACE
+        case OSError(errno=errno.EMFILE | errno.ENFILE):
+            told = TOO_BUSY
+        case OSError() | Fault():
+            told = DISK_FAILED
+        case _:
+            told = INTERNAL
+    return told

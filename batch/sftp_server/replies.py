@@ -1,0 +1,86 @@
+"""SFTP version 3 as the server answers (draft-ietf-secsh-filexfer-02): replies to bytes. Pure."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+
+from batch.sftp_server.protocol import (
+    EXTENSIONS,
+    MAX_DATA,
+    MAX_PACKET,
+    VERSION,
+    Attributes,
+    Packet,
+    Status,
+)
+
+_DATA = struct.Struct(">IBII")
+
+
+def _string(text: bytes) -> bytes:
+    return len(text).to_bytes(4, "big") + text
+
+
+def _packet(kind: Packet, identifier: int, *fields: bytes) -> bytes:
+    body = b"".join(fields)
+    return struct.pack(">IBI", 5 + len(body), kind, identifier) + body
+
+
+def version(extensions: Iterable[tuple[bytes, bytes]] = EXTENSIONS) -> bytes:
+    """VERSION with the extensions we stand behind."""
+    pairs = b"".join(_string(name) + _string(value) for name, value in extensions)
+    return struct.pack(">IBI", 5 + len(pairs), Packet.VERSION, VERSION) + pairs
+
+
+def status(identifier: int, code: Status, text: str = "") -> bytes:
+    """STATUS with a sentence in English (section 7)."""
+    message = _string(text.encode("utf-8", "replace")) + _string(b"en" if text else b"")
+    return _packet(Packet.STATUS, identifier, code.to_bytes(4, "big"), message)
+
+
+def handle(identifier: int, name: bytes) -> bytes:
+    """HANDLE: what OPEN and OPENDIR give."""
+    return _packet(Packet.HANDLE, identifier, _string(name))
+
+
+def data(identifier: int, content: bytes) -> bytes:
+    """DATA: what READ gives."""
+    return _DATA.pack(9 + len(content), Packet.DATA, identifier, len(content)) + content
+
+
+def attributes(identifier: int, given: Attributes) -> bytes:
+    """ATTRS: what STAT and FSTAT give."""
+    return _packet(Packet.ATTRS, identifier, _attributes(given))
+
+
+def names(identifier: int, entries: Iterable[tuple[bytes, bytes, Attributes]]) -> bytes:
+    """NAME: (name, long name, attributes) of READDIR, or the one path of REALPATH."""
+    packed = [_string(n) + _string(long) + _attributes(a) for n, long, a in entries]
+    return _packet(Packet.NAME, identifier, len(packed).to_bytes(4, "big"), *packed)
+
+
+def limits(identifier: int, handles: int) -> bytes:
+    """The reply to limits@openssh.com: packet, read, write, open handles."""
+    return _packet(
+        Packet.EXTENDED_REPLY,
+        identifier,
+        struct.pack(">QQQQ", MAX_PACKET, MAX_DATA, MAX_DATA, handles),
+    )
+
+
+def _attributes(given: Attributes) -> bytes:
+    return b"".join(_attribute_fields(given))
+
+
+def _attribute_fields(given: Attributes) -> Iterator[bytes]:
+    present = (given.size, given.owner, given.mode, given.times)
+    yield sum(1 << bit for bit, field in enumerate(present) if field is not None).to_bytes(4, "big")
+    if given.size is not None:
+        yield given.size.to_bytes(8, "big")
+    if given.owner is not None:
+        yield struct.pack(">II", *given.owner)
+    if given.mode is not None:
+        yield given.mode.to_bytes(4, "big")
+    if given.times is not None:
+        yield struct.pack(">II", *given.times)

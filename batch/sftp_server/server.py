@@ -1,0 +1,217 @@
+"""The SFTP process: listen with what is good enough today, take in, drain, stop.
+
+Everything a library would offer by default and this server does not stand behind is named and
+turned off here; the lists are those of ``docs/security.md``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import signal
+import stat
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import asyncssh
+
+from batch import journal
+from batch.errors import InstanceError
+from batch.registers import Channel
+from batch.settings import Settings
+from batch.sftp_server.auth import MOST_CHANNELS, SIGNATURES, Doorkeeper, House, Visit
+from batch.sftp_server.gate import Gate
+from batch.sftp_server.operations import Operations
+from batch.storage.instance import Instance
+from batch.storage.layout import Layout
+from batch.storage.registers import Registers
+from batch.storage.spool import Spool
+
+KEY_EXCHANGES = (
+    "mlkem768x25519-sha256",
+    "curve25519-sha256",
+    "curve25519-sha256@libssh.org",
+    "ecdh-sha2-nistp256",
+    "ecdh-sha2-nistp384",
+    "diffie-hellman-group16-sha512",
+)
+CIPHERS = ("aes256-gcm@openssh.com", "aes128-gcm@openssh.com", "aes256-ctr", "aes128-ctr")
+MACS = (
+    "hmac-sha2-256-etm@openssh.com",
+    "hmac-sha2-512-etm@openssh.com",
+    "hmac-sha2-256",
+    "hmac-sha2-512",
+)
+"""GCM first: fastest here, and not touched by prefix truncation. MACs serve CTR; those of
+libssh2 come last. ChaCha20-Poly1305 is left out because unpatched peers make it truncatable."""
+
+VERSION_LINE = "fla-batch"
+"""What the server calls itself; no version, which would only help strangers."""
+
+REGISTER_THREADS = 4
+"""Look-ups at login at once, apart from the disk's, which a slow disk may fill."""
+
+KEEPALIVE_SECONDS = 30
+KEEPALIVES = 3
+"""A client that answers none of these is gone: under two minutes."""
+
+BACKLOG = 128
+DRAIN_SECONDS = 5.0
+"""How long running requests may take after SIGTERM."""
+
+Ready = Callable[[str, int], None]
+
+
+def main(settings: Settings, ready: Ready) -> None:
+    """The process entry: serve until SIGTERM or SIGINT.
+
+    ``ready`` is told host and port once the port is open; nothing else is printed. Raises
+    InstanceError when the instance, its host key or the port is not as it must be.
+    """
+    _raise_file_limit()
+    instance = Instance.open(settings)
+    registers = Registers(instance.production)
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await serve(settings, instance.spool, registers, ready, stop)
+
+    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+        runner.run(run())
+
+
+async def serve(
+    settings: Settings, spool: Spool, registers: Registers, ready: Ready, stop: asyncio.Event
+) -> None:
+    """Serve senders until ``stop`` is set; then drain and return.
+
+    Raises InstanceError when the host key or the port cannot be had.
+    """
+    _quiet()
+    asyncio.get_running_loop().set_exception_handler(_unhandled)
+    disk = ThreadPoolExecutor(_disk_threads(settings), thread_name_prefix="disk")
+    lookups = ThreadPoolExecutor(REGISTER_THREADS, thread_name_prefix="registers")
+
+    def operations(channel: Channel) -> Operations:
+        return Operations(spool.sender(channel.sender), settings)
+
+    house = House(
+        Doorkeeper(registers, lookups), Gate(settings), operations, disk, settings.idle_seconds
+    )
+    try:
+        acceptor = await _listen(settings, house)
+        host, port = settings.host, acceptor.get_port()
+        journal.listening(host, port)
+        ready(host, port)
+        await stop.wait()
+        acceptor.close()
+        await _drain(house)
+        journal.stopped("asked to")
+    finally:
+        for pool in (disk, lookups):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _disk_threads(settings: Settings) -> int:
+    """Twice what one sender can have at work, so that its slow disk leaves threads for others."""
+    return 2 * settings.max_connections_per_sender * MOST_CHANNELS
+
+
+async def _listen(settings: Settings, house: House) -> asyncssh.SSHAcceptor:
+    try:
+        return await asyncssh.listen(
+            settings.host,
+            settings.port,
+            reuse_address=True,
+            backlog=BACKLOG,
+            config=None,
+            server_factory=lambda: Visit(house),
+            server_host_keys=[_host_key(settings)],
+            **_transport(settings),
+        )
+    except OSError as error:
+        raise InstanceError(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}"
+        ) from error
+
+
+def _transport(settings: Settings) -> dict[str, Any]:
+    """Allow-lists and limits of the SSH layer."""
+    return {
+        "server_version": VERSION_LINE,
+        "kex_algs": list(KEY_EXCHANGES),
+        "encryption_algs": list(CIPHERS),
+        "mac_algs": list(MACS),
+        "compression_algs": None,
+        "signature_algs": sorted(a.decode() for a in SIGNATURES),
+        "public_key_auth": True,
+        "password_auth": False,
+        "kbdint_auth": False,
+        "host_based_auth": False,
+        "gss_host": None,
+        "gss_kex": False,
+        "gss_auth": False,
+        "x509_trusted_certs": None,
+        "allow_pty": False,
+        "allow_scp": False,
+        "agent_forwarding": False,
+        "x11_forwarding": False,
+        "line_editor": False,
+        "encoding": None,
+        "login_timeout": settings.login_seconds,
+        "keepalive_interval": KEEPALIVE_SECONDS,
+        "keepalive_count_max": KEEPALIVES,
+    }
+
+
+def _host_key(settings: Settings) -> asyncssh.SSHKey:
+    path = Layout(settings.data).host_key
+    try:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise InstanceError(f"{path}: others than its owner may read the host key; chmod 600")
+        return asyncssh.read_private_key(path)
+    except FileNotFoundError:
+        raise InstanceError(f"{path}: no host key; make it with: fla-batch init") from None
+    except asyncssh.KeyImportError:
+        raise InstanceError(f"{path}: not a private key in OpenSSH's format") from None
+
+
+async def _drain(house: House) -> None:
+    visits = [asyncio.ensure_future(visit.drain()) for visit in tuple(house.visits)]
+    if visits:
+        _, late = await asyncio.wait(visits, timeout=DRAIN_SECONDS)
+        for task in late:
+            task.cancel()
+    await asyncio.sleep(0)  # one turn of the loop, in which the closed connections go
+
+
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _raise_file_limit() -> None:
+    """All the descriptors we may have: at their end a server answers nobody."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _quiet() -> None:
+    """The libraries' own logs hold what clients say, unescaped; what matters is in the journal."""
+    for name in ("asyncssh", "asyncio"):
+        library = logging.getLogger(name)
+        library.addHandler(logging.NullHandler())
+        library.propagate = False
+
+
+def _unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    journal.problem(str(context.get("message", "the event loop failed")), error)

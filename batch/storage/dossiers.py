@@ -1,0 +1,222 @@
+"""A sealed set's directory: its bytes, its answers' bytes, and the answers' way to OUT (A1-A4).
+
+The answers of a set are written into its own directory, synced before the transaction that
+decides them, and shown to the sender by a second link in OUT: an answer seen once cannot
+change, and can be put back byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from batch.errors import SpoolFault
+from batch.names import Kind
+from batch.states import Sealed, SealedFile, SetKey
+from batch.storage import durable
+from batch.storage.layout import Layout
+from batch.storage.sealing import read_manifest
+from batch.storage.submissions import AnswerFiles
+
+_BLOCK = 1 << 20
+
+Sign = Callable[[Iterable[bytes]], bytes]
+"""Signs a stream of bytes and returns the content of an FS file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """The directory of one sealed set, wherever it stands now."""
+
+    path: Path
+
+    def sealed(self) -> Sealed:
+        """What the manifest says; SpoolFault when it is damaged."""
+        return read_manifest(self.path)
+
+    def blocks(self, file: SealedFile) -> Iterator[bytes]:
+        """The bytes of one file; SpoolFault at the end if they are not the sealed ones."""
+        digest = hashlib.sha256()
+        with open(self.path / file.name, "rb") as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+                yield block
+        if digest.hexdigest() != file.sha256:
+            raise SpoolFault(f"{self.path.name}: {file.name} is not what was sealed")
+
+    def read(self, file: SealedFile, limit: int) -> bytes:
+        """The first ``limit`` bytes of a small file, and one more when there are more."""
+        with open(self.path / file.name, "rb") as stream:
+            return stream.read(limit + 1)
+
+    def open(self, file: SealedFile) -> BinaryIO:
+        return open(self.path / file.name, "rb")
+
+    def write_answer(
+        self, layer: str, stem: str, chunks: Iterable[bytes], sign: Sign, max_bytes: int
+    ) -> AnswerFiles:
+        """Write FO (or CO above ``max_bytes``) and FS of one answer, synced; GO is empty.
+
+        Until its transaction commits an answer may be written anew: nobody has seen it.
+        """
+        data_kind, data = Kind.FO, self.path / f"@{layer}.{Kind.FO}"
+        _write_stream(data, chunks)
+        if data.stat().st_size > max_bytes:
+            data_kind, data = Kind.CO, _zip(data, f"{Kind.FO}.{stem}.1.1")
+        signature = sign(_blocks_of(data))
+        durable.replace_file(self.path / f"@{layer}.{Kind.FS}", signature)
+        durable.replace_file(self.path / f"@{layer}.{Kind.GO}", b"")
+        durable.sync_directory(self.path)
+        digest = hashlib.sha256()
+        for block in _blocks_of(data):
+            digest.update(block)
+        return AnswerFiles(
+            layer=layer,
+            stem=stem,
+            data_kind=data_kind,
+            size=data.stat().st_size,
+            sha256=digest.hexdigest(),
+            signature_sha256=hashlib.sha256(signature).hexdigest(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """An answer to be shown: of which set, and under which stem."""
+
+    id: int
+    key: SetKey
+    layer: str
+    stem: str
+    data_kind: str
+
+
+def dossier(layout: Layout, key: SetKey) -> Dossier:
+    """Find the directory of a set; SpoolFault when it is nowhere."""
+    for parent in (layout.sealed, layout.quarantine, layout.arch):
+        if (parent / str(key)).is_dir():
+            return Dossier(parent / str(key))
+    raise SpoolFault(f"{key}: its directory is missing")
+
+
+def emit(layout: Layout, emissions: Sequence[Emission]) -> None:
+    """Show answers of one channel and folder in OUT, every GO after the data it announces.
+
+    A name that is there already, or was taken away by the sender, is left alone; a name that
+    holds other bytes is an alarm (SpoolFault), never overwritten.
+    """
+    key = emissions[0].key
+    folder = key.folder.answers
+    out = layout.folder(key.channel, folder)
+    with durable.locked(layout.lock_of(key.channel)):
+        for item in emissions:
+            home = dossier(layout, item.key).path
+            data = home / f"@{item.layer}.{item.data_kind}"
+            _show(layout, item, data, out / f"{item.data_kind}.{item.stem}.1.1")
+            signature = home / f"@{item.layer}.{Kind.FS}"
+            _show(layout, item, signature, out / f"{Kind.FS}.{item.stem}.1.1")
+        durable.sync_directory(out)
+        for item in emissions:
+            home = dossier(layout, item.key).path
+            trigger = home / f"@{item.layer}.{Kind.GO}"
+            _show(layout, item, trigger, out / f"{Kind.GO}.{item.stem}.1")
+        durable.sync_directory(out)
+
+
+def archive(layout: Layout, keys: Sequence[SetKey]) -> None:
+    """Answered sets of one channel: to ``arch``, and out of the sender's inbox."""
+    with durable.locked(layout.lock_of(keys[0].channel)):
+        for key in keys:
+            source, target = layout.sealed / str(key), layout.arch / str(key)
+            if source.is_dir():
+                durable.rename_new(source, target)
+        durable.sync_directory(layout.arch)
+        durable.sync_directory(layout.sealed)
+        for key in keys:
+            unlist(layout, key)
+
+
+def unlist(layout: Layout, key: SetKey) -> None:
+    """Take a set's names out of the inbox, where they still are these very files."""
+    home = dossier(layout, key)
+    inbox = layout.folder(key.channel, key.folder)
+    changed = False
+    for file in home.sealed().files:
+        listed = inbox / file.name
+        if _same_file(listed, home.path / file.name):
+            listed.unlink()
+            changed = True
+    if changed:
+        durable.sync_directory(inbox)
+
+
+def move_to(layout: Layout, key: SetKey, target: Path) -> None:
+    """Move a set's directory between ``sealed`` and ``quarantine``."""
+    with durable.locked(layout.lock_of(key.channel)):
+        source = dossier(layout, key).path
+        if source.parent != target:
+            durable.rename_new(source, target / str(key))
+            durable.sync_directory(target)
+            durable.sync_directory(source.parent)
+
+
+def _show(layout: Layout, item: Emission, source: Path, target: Path) -> None:
+    taken = layout.taken_name(item.key.channel, item.key.folder.answers, target.name)
+    if os.path.lexists(target):
+        if not _same_file(target, source):
+            raise SpoolFault(f"{target.name}: another file has this answer's name")
+    elif not taken.exists():
+        os.link(source, target)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        first, second = one.lstat(), other.lstat()
+    except FileNotFoundError:
+        return False
+    return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
+
+
+def _write_stream(path: Path, chunks: Iterable[bytes]) -> None:
+    staging = path.with_name(path.name + ".new")
+    staging.unlink(missing_ok=True)
+    descriptor = os.open(staging, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o400)
+    with open(descriptor, "wb", buffering=_BLOCK) as stream:
+        for chunk in chunks:
+            stream.write(chunk)
+        stream.flush()
+        os.fsync(descriptor)
+    staging.rename(path)
+
+
+def _zip(data: Path, name: str) -> Path:
+    """A ZIP with exactly one FO in it, named CO (contract, section 3)."""
+    target = data.with_name(data.name[:-2] + Kind.CO)
+    staging = target.with_name(target.name + ".new")
+    staging.unlink(missing_ok=True)
+    member = zipfile.ZipInfo(name)
+    member.compress_type = zipfile.ZIP_DEFLATED
+    with (
+        open(staging, "xb") as raw,
+        zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive_file,
+    ):
+        with archive_file.open(member, "w", force_zip64=True) as entry:
+            for block in _blocks_of(data):
+                entry.write(block)
+        archive_file.close()
+        raw.flush()
+        os.fchmod(raw.fileno(), 0o400)
+        os.fsync(raw.fileno())
+    staging.rename(target)
+    return target
+
+
+def _blocks_of(path: Path) -> Iterator[bytes]:
+    with open(path, "rb") as stream:
+        while block := stream.read(_BLOCK):
+            yield block

@@ -1,0 +1,77 @@
+"""Disk operations that survive a power cut, and nothing else. Every error is raised, none retried.
+
+After a failed fsync the kernel may have dropped the dirty pages, and a second fsync can answer
+OK (the PostgreSQL lesson); so a caller that sees an error gives the bytes up.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in ``path`` survive: else a power cut may undo a rename."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """Rename, never over something that exists: FileExistsError then (renameat2 NOREPLACE)."""
+    failed = _LIBC.renameat2(
+        _AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE
+    )
+    if failed:
+        number = ctypes.get_errno()
+        kind = FileExistsError if number in (errno.EEXIST, errno.ENOTEMPTY) else OSError
+        raise kind(number, os.strerror(number), str(target))
+
+
+def write_all(descriptor: int, data: bytes | memoryview, offset: int) -> None:
+    """Write every byte at ``offset`` or raise; a short write goes on until the disk says why."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view = view[written:]
+        offset += written
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Create ``path`` with ``data`` and sync it; the caller syncs the directory."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o400)
+    try:
+        write_all(descriptor, data, 0)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path`` in one step, whatever was there; the caller syncs the directory."""
+    staging = path.with_name(path.name + ".new")
+    staging.unlink(missing_ok=True)
+    write_file(staging, data)
+    staging.rename(path)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file ``path`` alone, across threads and processes; a kill lets go of it."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,148 @@
+"""An instance: its directory, its databases, its lock. Made by ``init``, opened by all others."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from sqlalchemy import Engine
+
+from batch.errors import InstanceError
+from batch.settings import Settings
+from batch.signing.institution import make_institution
+from batch.storage import durable, migrations
+from batch.storage.database import engine_for
+from batch.storage.layout import Layout
+from batch.storage.spool import Spool, check_one_file_system
+
+OWNER_SECONDS = 5.0
+"""How long a starting server waits for a killed one's processes to be gone."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An open instance. Engines connect on first use, so a reader of one database opens one."""
+
+    settings: Settings
+
+    @classmethod
+    def open(cls, settings: Settings) -> Instance:
+        """Raise InstanceError when ``init`` has not made it, or made it with another version."""
+        instance = cls(settings)
+        for path in (*instance.layout.directories(), instance.production_path, instance.test_path):
+            if not path.exists():
+                raise InstanceError(
+                    f"{settings.data}: no instance here ({path.name} is missing); "
+                    "make it with: fla-batch init"
+                )
+        for engine in (instance.production, instance.test):
+            migrations.check(engine)
+        return instance
+
+    @classmethod
+    def make(cls, settings: Settings, at: datetime) -> Instance:
+        """Make what is missing, upgrade what is old; running it twice changes nothing."""
+        instance = cls(settings)
+        for path in instance.layout.directories():
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        check_one_file_system(instance.layout)
+        for engine in (instance.production, instance.test):
+            migrations.upgrade(engine)
+        instance._make_keys(at)
+        for path in instance.layout.directories():
+            durable.sync_directory(path)
+        return instance
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Layout(self.settings.data)
+
+    @cached_property
+    def spool(self) -> Spool:
+        return Spool(self.layout, self.settings)
+
+    @property
+    def production_path(self) -> Path:
+        return self.layout.databases / "production.sqlite"
+
+    @property
+    def test_path(self) -> Path:
+        return self.layout.databases / "test.sqlite"
+
+    @cached_property
+    def production(self) -> Engine:
+        """Registers, and all that came in IN."""
+        return engine_for(self.production_path)
+
+    @cached_property
+    def test(self) -> Engine:
+        """All that came in INTEST, apart from production's tables."""
+        return engine_for(self.test_path)
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Own the instance for as long as this process and its children live.
+
+        Raises InstanceError when another living process owns it.
+        """
+        descriptor = os.open(self.layout.instance_lock, os.O_CREAT | os.O_RDWR, 0o600)
+        os.set_inheritable(descriptor, True)
+        try:
+            _lock_within(descriptor, OWNER_SECONDS, self.settings.data)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _make_keys(self, at: datetime) -> None:
+        layout = self.layout
+        if not layout.host_key.exists():
+            durable.write_file(layout.host_key, _new_host_key())
+            layout.host_key.chmod(0o600)
+        public = layout.host_key.with_suffix(".pub")
+        if not public.exists():
+            durable.write_file(public, _public_half(layout.host_key.read_bytes()))
+        if not layout.institution_certificate.exists():
+            key, certificate = make_institution("FLA batch channel", at)
+            layout.institution_key.unlink(missing_ok=True)
+            durable.write_file(layout.institution_key, key)
+            durable.write_file(layout.institution_certificate, certificate)
+            layout.institution_certificate.chmod(0o444)
+
+
+def _lock_within(descriptor: int, seconds: float, data: Path) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise InstanceError(
+                    f"{data}: another living process owns this instance; stop it first"
+                ) from None
+            time.sleep(0.05)
+
+
+def _new_host_key() -> bytes:
+    return ed25519.Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.OpenSSH,
+        serialization.NoEncryption(),
+    )
+
+
+def _public_half(private: bytes) -> bytes:
+    key = serialization.load_ssh_private_key(private, None)
+    line = key.public_key().public_bytes(
+        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    )
+    return line + b" fla-batch\n"

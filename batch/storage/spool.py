@@ -1,0 +1,294 @@
+"""Receiving: a sender's folders, and the one way in (upload protocol U1-U3 of docs/flow.md).
+
+The sender never owns a descriptor on a published file: bytes go to a staging file without a
+name, and only an explicit CLOSE publishes it, synced, by a rename. A published file has mode
+0400 and one link; a sealed one has a second link in its set's directory.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from batch.errors import Denied, SpoolFault
+from batch.identifiers import SenderNumber
+from batch.names import INBOXES, SAFE_NAME, Folder
+from batch.settings import Settings
+from batch.storage import durable, sealing
+from batch.storage.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file in a folder: size in bytes, time in Unix seconds, and whether its set is sealed."""
+
+    name: str
+    size: int
+    modified: float
+    sealed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """The receiving side of an instance's disk."""
+
+    layout: Layout
+    settings: Settings
+
+    @classmethod
+    def open(cls, data: Path, settings: Settings) -> Spool:
+        return cls(Layout(data), settings)
+
+    def sender(self, sender: SenderNumber) -> SenderHome:
+        """The folders of ``sender``, made when they are not there yet."""
+        root = self.layout.channels / str(sender)
+        missing = [f for f in Folder if not (root / f).is_dir()]
+        for folder in missing:
+            (root / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        if missing:
+            durable.sync_directory(root)
+            durable.sync_directory(self.layout.channels)
+        return SenderHome(self, sender)
+
+    def senders(self) -> Iterator[SenderHome]:
+        """Every sender with folders here."""
+        for entry in sorted(os.listdir(self.layout.channels)):
+            if entry.isdigit():
+                yield SenderHome(self, SenderNumber(entry))
+
+
+@dataclass(frozen=True, slots=True)
+class SenderHome:
+    """One sender's folders. Every method blocks on the disk and raises OSError when it fails."""
+
+    spool: Spool
+    sender: SenderNumber
+
+    def entries(self, folder: Folder) -> list[Entry]:
+        """What the folder lists, by name: regular files with a safe name."""
+        found: list[Entry] = []
+        with os.scandir(self._path(folder)) as listing:
+            for item in listing:
+                if SAFE_NAME.fullmatch(item.name):
+                    try:
+                        status = item.stat(follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue  # taken away while we were listing
+                    if stat.S_ISREG(status.st_mode):
+                        found.append(_entry(item.name, status, folder))
+        return sorted(found, key=lambda e: e.name)
+
+    def entry(self, folder: Folder, name: str) -> Entry:
+        """Raise FileNotFoundError when there is no such regular file."""
+        status = (self._path(folder) / name).lstat()
+        if not stat.S_ISREG(status.st_mode):
+            raise FileNotFoundError(name)
+        return _entry(name, status, folder)
+
+    def begin(self, folder: Folder, name: str, *, keep: bool, limit: int) -> Upload:
+        """Start an upload (U1); ``keep`` resumes on a copy of the published, unsealed bytes."""
+        upload = Upload(self, folder, name, limit)
+        if keep:
+            try:
+                source = self.open_for_reading(folder, name)
+            except FileNotFoundError:
+                return upload
+            try:
+                upload.copy_from(source)
+            finally:
+                os.close(source)
+        return upload
+
+    def open_for_reading(self, folder: Folder, name: str) -> int:
+        """A read-only descriptor on a file of the folder; never through a link."""
+        descriptor = os.open(
+            self._path(folder) / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        )
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise FileNotFoundError(name)
+        return descriptor
+
+    def remove(self, folder: Folder, name: str) -> None:
+        """Remove an answer (kept in ``taken``, A4) or an unsealed file of an inbox."""
+        path = self._path(folder) / name
+        with self.locked():
+            current = self.entry(folder, name)
+            if folder.is_inbox:
+                if current.sealed:
+                    raise Denied(f"{name}: this set is already sealed")
+                path.unlink()
+            else:
+                path.rename(self.spool.layout.taken_name(self.sender, folder, name))
+                durable.sync_directory(self.spool.layout.taken)
+            durable.sync_directory(path.parent)
+
+    def rename(self, folder: Folder, old: str, new: str, *, replace: bool) -> None:
+        """Rename an unsealed file inside an inbox; may complete its set and so seal it."""
+        directory = self._path(folder)
+        with self.locked():
+            if self.entry(folder, old).sealed:
+                raise Denied(f"{old}: this set is already sealed")
+            if replace:
+                (directory / old).rename(directory / new)
+            else:
+                durable.rename_new(directory / old, directory / new)
+            durable.sync_directory(directory)
+            self._seal_after(folder, new)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold this channel's lock: all its moves happen one at a time."""
+        with durable.locked(self.spool.layout.lock_of(self.sender)):
+            yield
+
+    def _path(self, folder: Folder) -> Path:
+        return self.spool.layout.folder(self.sender, folder)
+
+    def _seal_after(self, folder: Folder, name: str) -> None:
+        """Seal the set of ``name`` when it is complete now; the lock is held."""
+        sealing.after_arrival(
+            sealing.Inbox(self.spool.layout, self.sender, folder), name, datetime.now(UTC)
+        )
+
+    def publish(self, staging: Path, folder: Folder, name: str) -> None:
+        """Give a synced staging file its name (end of U3), then seal if that completes a set."""
+        directory = self._path(folder)
+        with self.locked():
+            sealing.check_cancel_in_time(
+                sealing.Inbox(self.spool.layout, self.sender, folder), name
+            )
+            staging.rename(directory / name)
+            durable.sync_directory(directory)
+            self._seal_after(folder, name)
+
+
+class Upload:
+    """A file on its way in. Any error poisons it for good: OK is never given for lost bytes."""
+
+    __slots__ = (
+        "_descriptor",
+        "_extents",
+        "_folder",
+        "_home",
+        "_limit",
+        "_name",
+        "_path",
+        "_poison",
+        "size",
+    )
+
+    def __init__(self, home: SenderHome, folder: Folder, name: str, limit: int) -> None:
+        if folder not in INBOXES:
+            raise Denied(f"{folder} is not for sending; use IN or INTEST")
+        self._home, self._folder, self._name, self._limit = home, folder, name, limit
+        self._path = home.spool.layout.up / secrets.token_hex(16)
+        flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR | os.O_CLOEXEC
+        self._descriptor = os.open(self._path, flags, 0o600)
+        self._extents: list[tuple[int, int]] = []
+        self._poison: str | None = None
+        self.size = 0
+
+    def copy_from(self, source: int) -> None:
+        """Begin with the bytes of the open descriptor ``source``: the sender resumes."""
+        with open(source, "rb", closefd=False) as stream:
+            while block := stream.read(1 << 20):
+                self.write(self.size, block)
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Write all of ``data`` at ``offset`` or raise; out of order is fine, gaps are not (U2)."""
+        self._check()
+        end = offset + len(data)
+        if end > self._limit:
+            self._poison = f"{self._name}: larger than the {self._limit} bytes allowed here"
+            raise Denied(self._poison)
+        try:
+            durable.write_all(self._descriptor, data, offset)
+        except OSError as error:
+            self._poison = f"{self._name}: {error.strerror}; nothing was stored"
+            raise
+        self._extents = _with_extent(self._extents, offset, end)
+        self.size = max(self.size, end)
+
+    def truncate(self, size: int) -> None:
+        """Only to nothing, or to the present size, which changes nothing."""
+        self._check()
+        if size == self.size:
+            return
+        if size:
+            raise Denied(f"{self._name}: a file cannot be cut or grown here; send it again")
+        os.ftruncate(self._descriptor, 0)
+        self._extents, self.size = [], 0
+
+    def sync(self) -> None:
+        """Bring the bytes so far to the disk; an error poisons, since fsync is never repeated."""
+        self._check()
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            self._poison = f"{self._name}: {error.strerror}; nothing was stored"
+            raise
+
+    def publish(self) -> None:
+        """The sender's explicit CLOSE (U3): whole, synced, named, and sealed if complete."""
+        try:
+            self._check()
+            if self._extents not in ([], [(0, self.size)]):
+                raise Denied(f"{self._name}: bytes are missing in the middle; send it again")
+            os.fchmod(self._descriptor, sealing.PUBLISHED_MODE)
+            os.fsync(self._descriptor)
+            self._close()
+            self._home.publish(self._path, self._folder, self._name)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """The connection was lost, or publishing failed: nothing remains. Idempotent."""
+        self._poison = self._poison or f"{self._name}: the upload was abandoned"
+        self._close()
+        self._path.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _check(self) -> None:
+        if self._poison:
+            raise Denied(self._poison)
+
+
+def _with_extent(extents: list[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+    """Add [start, end) to sorted, disjoint extents; in order this is one step."""
+    if start == end:
+        return extents
+    if len(extents) == 1 and start == extents[0][1]:
+        return [(extents[0][0], end)]
+    merged: list[tuple[int, int]] = []
+    for left, right in sorted([*extents, (start, end)]):
+        if merged and left <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(right, merged[-1][1]))
+        else:
+            merged.append((left, right))
+    return merged
+
+
+def _entry(name: str, status: os.stat_result, folder: Folder) -> Entry:
+    sealed = folder.is_inbox and status.st_nlink > 1
+    return Entry(name, status.st_size, status.st_mtime, sealed)
+
+
+def check_one_file_system(layout: Layout) -> None:
+    """Raise SpoolFault unless every part of the instance lies on one file system."""
+    devices = {path: path.stat().st_dev for path in layout.directories()}
+    if len(set(devices.values())) > 1:
+        home = devices[layout.data]
+        strangers = ", ".join(str(p) for p, device in devices.items() if device != home)
+        raise SpoolFault(f"the instance must lie on one file system; elsewhere: {strangers}")

@@ -1,0 +1,64 @@
+"""What waits in ``sealed``, and which answers are decided but not yet shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, select
+
+from batch.identifiers import SenderNumber
+from batch.names import Folder
+from batch.states import SetKey, Stage
+from batch.storage.dossiers import Emission
+from batch.storage.layout import Layout
+from batch.storage.submission_tables import answer, submission
+
+
+def sealed_sets(layout: Layout) -> list[tuple[SetKey, float]]:
+    """Every set in ``sealed``, with the time of its sealing; names that are no key are left."""
+    found: list[tuple[SetKey, float]] = []
+    with os.scandir(layout.sealed) as listing:
+        for item in listing:
+            try:
+                found.append((SetKey.parse(item.name), item.stat().st_mtime))
+            except (ValueError, FileNotFoundError):
+                continue
+    return found
+
+
+def unshown_answers(connection: Connection, submission_ids: Sequence[int]) -> list[Emission]:
+    """Answers of these sets that are decided and not known to be in OUT, in order of decision."""
+    query = (
+        select(
+            answer.c.id,
+            answer.c.layer,
+            answer.c.stem,
+            answer.c.data_kind,
+            submission.c.channel,
+            submission.c.folder,
+            submission.c.stem.label("set_stem"),
+            submission.c.ordinal,
+        )
+        .join(submission, submission.c.id == answer.c.submission_id)
+        .where(answer.c.submission_id.in_(submission_ids), answer.c.emitted_at.is_(None))
+        .order_by(answer.c.id)
+    )
+    return [
+        Emission(
+            row.id,
+            SetKey(SenderNumber(row.channel), Folder(row.folder), row.set_stem, row.ordinal),
+            row.layer,
+            row.stem,
+            row.data_kind,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def answered(connection: Connection, submission_ids: Sequence[int]) -> set[int]:
+    """Which of these sets are answered, and so only wait to be archived."""
+    query = select(submission.c.id).where(
+        submission.c.id.in_(submission_ids), submission.c.state == Stage.ANSWERED
+    )
+    return set(connection.execute(query).scalars())

@@ -1,0 +1,100 @@
+"""``serve``: own the instance, recover it, keep the SFTP process and the worker process running.
+
+When the supervisor is killed its processes die with it, and the lock on the instance with them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from types import FrameType
+
+from batch import journal
+from batch.settings import Settings
+from batch.storage import recovery
+from batch.storage.instance import Instance
+
+ROLES = ("worker", "sftp")
+DRAIN_SECONDS = 15.0
+"""How long a process may take to finish what it has in hand after SIGTERM."""
+RESTART_SECONDS = 1.0
+"""Pause before a process that ended is started again."""
+EARLY_SECONDS = 2.0
+"""A process that ends sooner after its first start cannot work at all: serve ends too."""
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Be killed by the kernel when the supervisor is gone; leave if it is gone already."""
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent or parent == 1:
+        os._exit(1)
+
+
+@dataclass
+class Supervisor:
+    """The parent of one instance's processes."""
+
+    settings: Settings
+    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _stopping: bool = False
+
+    def run(self) -> int:
+        """Until SIGTERM; 0 when drained, 1 when a process could not start."""
+        instance = Instance.open(self.settings)
+        with instance.owned():
+            for found in recovery.recover(instance):
+                journal.problem(found)
+            signal.signal(signal.SIGTERM, self._stop)
+            signal.signal(signal.SIGINT, self._stop)
+            for role in ROLES:
+                self._start(role)
+            code = self._watch(time.monotonic())
+            self._drain()
+            return code
+
+    def _start(self, role: str) -> None:
+        self._running[role] = subprocess.Popen(  # noqa: S603 - our own module, our own settings
+            [sys.executable, "-m", "batch.processes", role, self.settings.model_dump_json()],
+            stdin=subprocess.DEVNULL,
+            close_fds=False,  # they hold the instance's lock with us
+        )
+
+    def _watch(self, started: float) -> int:
+        while not self._stopping:
+            time.sleep(0.1)
+            for role, process in list(self._running.items()):
+                code = process.poll()
+                if code is None or self._stopping:
+                    continue
+                journal.problem(f"the {role} process ended with {code}")
+                if time.monotonic() - started < EARLY_SECONDS:
+                    return 1
+                time.sleep(RESTART_SECONDS)
+                self._start(role)
+        return 0
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def _drain(self) -> None:
+        """First nothing new comes in, then the worker finishes what it has in hand."""
+        for role in reversed(ROLES):
+            process = self._running[role]
+            process.terminate()
+            try:
+                process.wait(DRAIN_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def serve(settings: Settings) -> int:
+    """Run until told to stop; InstanceError when the instance is not as it must be."""
+    return Supervisor(settings).run()

@@ -1,0 +1,233 @@
+"""The worker's loop: take a fair batch, move it one step at a time, show what was decided.
+
+Sets of a batch share their transactions: fsync is the price, share it. What fails for one set
+(a fault, a bug) is logged and counted for that set alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import assert_never
+
+from batch import journal
+from batch.errors import Busy, SpoolFault
+from batch.ingest import answer
+from batch.ingest.way import Step, next_step
+from batch.names import Kind
+from batch.states import Deferred, Ingested, Refused, Sealed, SetKey, Verified
+from batch.storage import dossiers, submissions, waiting
+from batch.storage.database import Database, reading, writing
+from batch.storage.dossiers import Dossier
+from batch.storage.instance import Instance
+from batch.storage.submissions import Claim
+from batch.worker import plan
+from batch.worker.steps import Decided, Steps
+
+PAUSE_SECONDS = 2.0
+"""A set that could not be decided, or failed, is left alone this long."""
+
+
+@dataclass(slots=True)
+class Worker:
+    """Moves sealed sets to answered. One per instance; ``clock`` is the only source of time."""
+
+    instance: Instance
+    steps: Steps
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    _not_before: dict[SetKey, float] = field(default_factory=dict)
+
+    def run_until_idle(self) -> int:
+        """Work until nothing is left that can be done now; how many sets were taken up."""
+        total = 0
+        while taken := self.run_once():
+            total += taken
+        return total
+
+    def run_once(self) -> int:
+        """One batch of each database."""
+        return sum(
+            self._batch(engine, test)
+            for engine, test in ((self.instance.production, False), (self.instance.test, True))
+        )
+
+    def _batch(self, engine: Database, test: bool) -> int:
+        sets = self._choose(test)
+        if not sets:
+            return 0
+        limit = self.instance.settings.max_attempts
+        with writing(engine) as connection:
+            claimed, exhausted = submissions.claim(connection, sets, self.clock(), limit)
+        self._quarantine(engine, exhausted)
+        busy = {taken.sealed.key for taken in (*claimed, *exhausted)}
+        self._archive([s.key for s in sets if s.key not in busy])  # answered before a restart
+        deferred = _Deferrals()
+        self._verify(engine, _at(Step.VERIFY, claimed), deferred)
+        self._show(engine, claimed)
+        with reading(engine) as connection:
+            claimed = [submissions.reread(connection, taken) for taken in claimed]
+        self._ingest(engine, _at(Step.INGEST, claimed), deferred)
+        self._show(engine, claimed)
+        self._defer(engine, deferred)
+        return len(sets)
+
+    def _choose(self, test: bool) -> list[Sealed]:
+        """A fair batch; two sets with the same FI never share one: the second may be a replay."""
+        now = time.monotonic()
+        found = [
+            plan.Waiting(key, since)
+            for key, since in waiting.sealed_sets(self.instance.layout)
+            if key.folder.is_test is test and self._not_before.get(key, 0.0) <= now
+        ]
+        chosen: list[Sealed] = []
+        contents: set[tuple[str, str]] = set()
+        size = 0
+        for key in plan.in_fair_order(found):
+            try:
+                sealed = dossiers.dossier(self.instance.layout, key).sealed()
+            except SpoolFault as fault:
+                self._pause(key)
+                journal.problem(f"{key}: its dossier cannot be read", fault)
+                continue
+            data = sealed.of_kind(Kind.FI)
+            mine = {(str(key.channel), f.sha256) for f in data}
+            size += sum(f.size for f in data)
+            if chosen and (size > plan.MAX_BYTES or mine & contents):
+                break
+            chosen.append(sealed)
+            contents |= mine
+            if len(chosen) == plan.MAX_SETS:
+                break
+        return chosen
+
+    def _verify(self, engine: Database, claims: Sequence[Claim], deferred: _Deferrals) -> None:
+        decided: list[Decided] = []
+        for taken in claims:
+            with deferred.faults_of(taken):
+                outcome = self.steps.verify(taken, self._dossier(taken), engine, self.clock())
+                if isinstance(outcome, Deferred):
+                    deferred.add(taken, outcome.reason)
+                else:
+                    decided.append(outcome)
+        if not decided:
+            return
+        at = self.clock()
+        with writing(engine) as connection:
+            for item in decided:
+                submissions.record_reception(connection, item.taken, item.outcome, item.files, at)
+        for item in decided:
+            _tell(item)
+
+    def _ingest(self, engine: Database, claims: Sequence[Claim], deferred: _Deferrals) -> None:
+        if not claims:
+            return
+        done: list[tuple[Claim, Ingested]] = []
+        with writing(engine) as connection:
+            for taken in claims:
+                with deferred.faults_of(taken), connection.begin_nested():
+                    outcome = self.steps.ingest(
+                        taken, self._dossier(taken), connection, self.clock()
+                    )
+                    done.append((taken, outcome))
+        for taken, outcome in done:
+            journal.ingested(taken.sealed.key, outcome.accepted, outcome.refused)
+
+    def _show(self, engine: Database, claims: Sequence[Claim]) -> None:
+        """Put decided answers in OUT (A1-A3), then archive what is answered."""
+        if not claims:
+            return
+        ids = [taken.id for taken in claims]
+        with reading(engine) as connection:
+            unshown = waiting.unshown_answers(connection, ids)
+        by_home: defaultdict[tuple[str, bool], list[dossiers.Emission]] = defaultdict(list)
+        for item in unshown:
+            by_home[str(item.key.channel), item.key.folder.is_test].append(item)
+        shown: list[dossiers.Emission] = []
+        for items in by_home.values():
+            try:
+                dossiers.emit(self.instance.layout, items)
+                shown += items
+            except (SpoolFault, OSError) as fault:
+                journal.problem(f"{items[0].key}: its answers cannot be shown", fault)
+                for item in items:
+                    self._pause(item.key)
+        if shown:
+            with writing(engine) as connection:
+                submissions.record_emitted(connection, [item.id for item in shown], self.clock())
+            for item in shown:
+                journal.answered(item.key, (item.stem,))
+        with reading(engine) as connection:
+            done = waiting.answered(connection, ids)
+        self._archive([taken.sealed.key for taken in claims if taken.id in done])
+
+    def _archive(self, keys: Iterable[SetKey]) -> None:
+        by_channel: defaultdict[str, list[SetKey]] = defaultdict(list)
+        for key in keys:
+            by_channel[str(key.channel)].append(key)
+        for mine in by_channel.values():
+            dossiers.archive(self.instance.layout, mine)
+
+    def _quarantine(self, engine: Database, claims: Sequence[Claim]) -> None:
+        for taken in claims:
+            problem = f"stopped the worker {taken.attempt - 1} times"
+            with writing(engine) as connection:
+                submissions.record_quarantined(connection, taken, problem, self.clock())
+            layout = self.instance.layout
+            dossiers.move_to(layout, taken.sealed.key, layout.quarantine)
+            journal.quarantined(taken.sealed.key, problem)
+
+    def _defer(self, engine: Database, deferred: _Deferrals) -> None:
+        for key in deferred.paused:
+            self._pause(key)
+        if deferred.undecided:
+            with writing(engine) as connection:
+                submissions.release(connection, deferred.undecided)
+
+    def _pause(self, key: SetKey) -> None:
+        self._not_before[key] = time.monotonic() + PAUSE_SECONDS
+
+    def _dossier(self, taken: Claim) -> Dossier:
+        return dossiers.dossier(self.instance.layout, taken.sealed.key)
+
+
+@dataclass(slots=True)
+class _Deferrals:
+    """What a batch could not decide: ``undecided`` for now (no attempt), ``paused`` for a while."""
+
+    undecided: list[Claim] = field(default_factory=list)
+    paused: list[SetKey] = field(default_factory=list)
+
+    def add(self, taken: Claim, reason: str) -> None:
+        self.undecided.append(taken)
+        self.paused.append(taken.sealed.key)
+        journal.deferred(taken.sealed.key, reason)
+
+    @contextmanager
+    def faults_of(self, taken: Claim) -> Iterator[None]:
+        """A fault of one set is that set's alone: an absent source waits, a bug is counted."""
+        try:
+            yield
+        except (Busy, OSError) as fault:
+            self.add(taken, str(fault))
+        except Exception as error:
+            self.paused.append(taken.sealed.key)
+            journal.worker_failed(taken.sealed.key, error)
+
+
+def _at(step: Step, claims: Sequence[Claim]) -> list[Claim]:
+    return [taken for taken in claims if next_step(taken.stage) is step]
+
+
+def _tell(item: Decided) -> None:
+    key = item.taken.sealed.key
+    match item.outcome:
+        case Verified():
+            journal.verified(key, item.outcome.service, len(item.outcome.parts))
+        case Refused():
+            journal.refused(key, tuple(answer.reception_codes(item.outcome.anomalies)))
+        case _:
+            assert_never(item.outcome)

@@ -1,0 +1,72 @@
+"""The worker process: watcher and loop in two threads, until SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+from batch import journal
+from batch.errors import Busy, Fault
+from batch.settings import Settings
+from batch.signing import certificate, signature
+from batch.storage.instance import Instance
+from batch.storage.registers import Registers
+from batch.watcher import Watcher
+from batch.worker.facts import Facts
+from batch.worker.loop import Worker
+from batch.worker.serving import descriptions
+from batch.worker.steps import Steps
+
+TROUBLE_SECONDS = 1.0
+"""Pause after a fault that stopped a whole batch, such as a database that is away."""
+
+
+def make_worker(instance: Instance) -> Worker:
+    """A worker for this instance, with every service it serves."""
+    layout = instance.layout
+    signer = signature.key_signer(
+        signature.load_key(layout.institution_key.read_bytes()),
+        certificate.read(layout.institution_certificate.read_bytes()),
+    )
+    facts = Facts(
+        settings=instance.settings,
+        registers=Registers(instance.production),
+        services=descriptions(instance.settings),
+    )
+    return Worker(instance, Steps(facts, signer))
+
+
+def main(settings: Settings) -> None:
+    """Work until SIGTERM; the set in hand is finished first."""
+    instance = Instance.open(settings)
+    worker = make_worker(instance)
+    work, stop = threading.Event(), threading.Event()
+    watcher = Watcher(instance, work)
+
+    def stopping(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        work.set()
+
+    signal.signal(signal.SIGTERM, stopping)
+    signal.signal(signal.SIGINT, stopping)
+    sweeping = threading.Thread(target=watcher.run, name="watcher")
+    sweeping.start()
+    try:
+        while not stop.is_set():
+            work.wait(settings.sweep_seconds)
+            work.clear()
+            _work(worker, stop)
+    finally:
+        watcher.stop()
+        sweeping.join()
+
+
+def _work(worker: Worker, stop: threading.Event) -> None:
+    """Batch after batch until nothing is left; a fault of ours waits and ends nothing."""
+    try:
+        while not stop.is_set() and worker.run_once():
+            pass
+    except (Busy, Fault, OSError) as fault:
+        journal.problem("the worker could not go on", fault)
+        stop.wait(TROUBLE_SECONDS)

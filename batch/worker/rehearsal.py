@@ -1,0 +1,204 @@
+"""What the channel would answer to a set, with nothing sent and nothing recorded.
+
+The same scan, the same reception, the same service as the worker. What only the registers or
+the ledger know is taken from the instance when there is one; else it is presumed right, and
+the codes that could not be decided are named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from batch.anomalies import Anomaly
+from batch.errors import OperatorError
+from batch.identifiers import EnterpriseNumber, InvalidIdentifier, Quarter, SenderNumber
+from batch.ingest import content, reception
+from batch.ingest.answer import Handled
+from batch.ingest.scan import look
+from batch.names import Folder, Kind, split
+from batch.registers import Channel, Enterprise, Grant, Interval, Mandate, Quality
+from batch.settings import Settings
+from batch.signing.verdict import NotSigned
+from batch.signing.verification import Verifier
+from batch.states import Deferred, Refused, Sealed, SealedFile, SetKey, Trigger, Verified
+from batch.storage.database import Transaction, engine_for, trying
+from batch.storage.dossiers import Dossier
+from batch.storage.instance import Instance
+from batch.storage.registers import Registers
+from batch.storage.submissions import environment_of
+from batch.storage.tables import metadata
+from batch.worker.facts import Facts
+from batch.worker.serving import bind, descriptions
+
+NEVER_OFFLINE = ("130", "133", "277")
+"""What depends on what was sent before or will be: a missing GO, a used name, a TD."""
+BY_REGISTERS = ("101", "103", "108", "125", "153", "154", "155", "230")
+"""What only the registers know: the channel, its certificate, its services, its mandates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What would be answered: the ACRF's anomalies (warnings too), then the NOTI's forms."""
+
+    stem: str
+    folder: Folder
+    received: bool
+    anomalies: tuple[Anomaly, ...]
+    forms: tuple[Handled, ...]
+    undecided: tuple[str, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Received well, and every form accepted."""
+        return self.received and all(item.verdict.accepted for item in self.forms)
+
+
+@dataclass(frozen=True, slots=True)
+class Presumed:
+    """Stands where no instance is: whoever sends may send, for whomever."""
+
+    services: tuple[str, ...]
+
+    def channel(self, sender: SenderNumber) -> Channel:
+        always = Interval(datetime(1, 1, 1, tzinfo=UTC))
+        grants = tuple(Grant(name, always) for name in self.services)
+        nobody = EnterpriseNumber("0000000000")
+        return Channel(sender, nobody, Quality.NSSO_EMPLOYER, "", always, grants=grants)
+
+    def enterprise(self, number: EnterpriseNumber) -> Enterprise:
+        return Enterprise(number, "", None)
+
+    def mandates_between(
+        self, employer: EnterpriseNumber, mandatary: EnterpriseNumber
+    ) -> list[Mandate]:
+        first = Quarter(1, 1)
+        return [Mandate(0, employer, mandatary, name, first, None) for name in self.services]
+
+    def trust_anchors(self) -> list[bytes]:
+        return []
+
+
+def rehearse(
+    files: Sequence[Path],
+    folder: Folder | None,
+    sender: SenderNumber | None,
+    settings: Settings,
+    at: datetime,
+) -> Iterator[Rehearsed]:
+    """One result for each set among ``files``; OperatorError when one cannot be rehearsed."""
+    instance = Instance.open(settings) if Instance(settings).production_path.exists() else None
+    by_stem: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in files:
+        name = split(path.name)
+        by_stem[name.stem if name is not None else "@" + path.name].append(path)
+    for stem, mine in by_stem.items():
+        sealed = _presumed_sealed(stem, mine, folder, sender, at)
+        yield _one(sealed, {path.name: path for path in mine}, instance, settings)
+
+
+def _one(
+    sealed: Sealed, paths: dict[str, Path], instance: Instance | None, settings: Settings
+) -> Rehearsed:
+    served = descriptions(settings)
+    presumed = Presumed(tuple(s.name for s in served))
+    register = Registers(instance.production) if instance else presumed
+    facts = Facts(settings, register, served)
+    channel = register.channel(sealed.key.channel)
+    if channel is None:
+        raise OperatorError(f"sender {sealed.key.channel}: the register has no such channel")
+    home = {name: Dossier(path.parent) for name, path in paths.items()}
+
+    def begin(fs: SealedFile) -> Verifier | NotSigned | None:
+        return facts.begin(sealed, channel, home[fs.name], fs) if instance else None
+
+    service = facts.service(sealed)
+    scans, signatures = look(sealed, service, lambda f: home[f.name].blocks(f), begin)
+    outcome = reception.judge(
+        sealed,
+        reception.Facts(
+            channel=channel,
+            environment=environment_of(sealed),
+            service=service,
+            scans=scans,
+            signatures=signatures,
+            replays={},
+            too_old_days=settings.too_old_days,
+            max_parts=settings.max_parts,
+        ),
+    )
+    undecided = NEVER_OFFLINE if instance else tuple(sorted((*NEVER_OFFLINE, *BY_REGISTERS)))
+    key = sealed.key
+    match outcome:
+        case Verified():
+            with _ledger(instance, key.folder) as transaction:
+                handled = content.handle(
+                    outcome,
+                    bind(outcome.service, settings, transaction),
+                    facts.content(sealed, channel, 0, lambda place: f"{place:013d}"),
+                    lambda part: home[part.file.name].blocks(part.file),
+                    content.Tally(0),
+                )
+                forms = tuple(handled)
+            return Rehearsed(key.stem, key.folder, True, outcome.warnings, forms, undecided)
+        case Refused():
+            return Rehearsed(key.stem, key.folder, False, outcome.anomalies, (), undecided)
+        case Deferred():
+            raise OperatorError(f"{key.stem}: cannot be judged now: {outcome.reason}")
+
+
+def _presumed_sealed(
+    stem: str,
+    paths: Sequence[Path],
+    folder: Folder | None,
+    sender: SenderNumber | None,
+    at: datetime,
+) -> Sealed:
+    """The set as it would be sealed: its GO is presumed to come, it is no cause to refuse now."""
+    files = [_file(path) for path in paths]
+    names = [name for name in (split(f.name) for f in files) if name is not None]
+    if names and all(name.kind is not Kind.GO for name in names):
+        total = next((f".{name.total}" for name in names if name.total), ".1")
+        empty = hashlib.sha256(b"").hexdigest()
+        files.append(SealedFile(f"GO.{stem}{total}", Kind.GO, 0, empty))
+    letter = names[0].letter if names else "R"
+    place = folder or (Folder.IN if letter == "R" else Folder.INTEST)
+    trigger = Trigger.GO if names else Trigger.UNREADABLE
+    if any(name.kind is Kind.TD for name in names):
+        trigger = Trigger.CANCELLED
+    try:
+        number = sender or SenderNumber.parse(names[0].sender if names else "")
+    except InvalidIdentifier as error:
+        raise OperatorError(f"{paths[0].name}: {error}; name the sender with --sender") from None
+    return Sealed(SetKey(number, place, stem, 1), trigger, tuple(files), at)
+
+
+def _file(path: Path) -> SealedFile:
+    digest, size = hashlib.sha256(), 0
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+            size += len(block)
+    name = split(path.name)
+    return SealedFile(path.name, name.kind if name else None, size, digest.hexdigest())
+
+
+@contextmanager
+def _ledger(instance: Instance | None, folder: Folder) -> Iterator[Transaction]:
+    """A transaction that is never committed: on the instance's ledger, or on an empty one."""
+    if instance is not None:
+        with trying(instance.test if folder.is_test else instance.production) as transaction:
+            yield transaction
+        return
+    with TemporaryDirectory(prefix="fla-batch-check-") as directory:
+        empty = engine_for(Path(directory) / "ledger.sqlite")
+        with trying(empty) as transaction:
+            metadata.create_all(transaction)
+            yield transaction
+        empty.dispose()

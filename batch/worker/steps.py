@@ -1,0 +1,101 @@
+"""One step of one set: gather the facts, call the pure stage, write what it decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from batch.ingest import answer, content, reception
+from batch.ingest.scan import look
+from batch.names import Environment
+from batch.signing import encoding, signature
+from batch.states import Deferred, Ingested, Refused, Verified
+from batch.storage import submissions
+from batch.storage.database import Database, Transaction
+from batch.storage.dossiers import Dossier
+from batch.storage.replays import replays
+from batch.storage.submissions import MAX_KEPT_FINDINGS, AnswerFiles, Claim
+from batch.worker.facts import Facts
+from batch.worker.serving import bind
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A reception verdict and the synced files of its ACRF, ready to be committed."""
+
+    taken: Claim
+    outcome: Verified | Refused
+    files: AnswerFiles
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps of the worker; ``signer`` signs the answers with the institution's key."""
+
+    facts: Facts
+    signer: signature.Signer
+
+    def verify(
+        self, taken: Claim, home: Dossier, database: Database, at: datetime
+    ) -> Decided | Deferred:
+        """Sealed to verified or refused, with the ACRF's bytes on disk."""
+        sealed = taken.sealed
+        channel, service = self.facts.channel(sealed), self.facts.service(sealed)
+        found = replays(database, taken)
+        if found.in_flight:
+            return Deferred(f"the same FI is being handled as {found.in_flight}")
+        scans, signatures = look(
+            sealed, service, home.blocks, lambda fs: self.facts.begin(sealed, channel, home, fs)
+        )
+        outcome = reception.judge(
+            sealed,
+            reception.Facts(
+                channel=channel,
+                environment=taken.environment,
+                service=service,
+                scans=scans,
+                signatures=signatures,
+                replays=found.accepted,
+                too_old_days=self.facts.settings.too_old_days,
+                max_parts=self.facts.settings.max_parts,
+            ),
+        )
+        if isinstance(outcome, Deferred):
+            return outcome
+        receipt = answer.acrf(outcome, taken.ticket, at)
+        files = self._write(home, "ACRF", taken.reception_answer, [receipt], at)
+        return Decided(taken, outcome, files)
+
+    def ingest(
+        self, taken: Claim, home: Dossier, transaction: Transaction, at: datetime
+    ) -> Ingested:
+        """Verified to ingested inside ``transaction``: records, the NOTI, the state."""
+        sealed = taken.sealed
+        verified = submissions.verified_again(transaction, taken)
+        facts = self.facts.content(sealed, self.facts.channel(sealed), taken.id, taken.form_ticket)
+        tally = content.Tally(MAX_KEPT_FINDINGS)
+        evaluation = transaction.begin_nested()
+        service = bind(verified.service, self.facts.settings, transaction)
+        handled = content.handle(
+            verified, service, facts, lambda part: home.blocks(part.file), tally
+        )
+        stream = answer.noti(sealed, taken.ticket, handled, at)
+        files = self._write(home, "NOTI", taken.content_answer, stream, at)
+        if taken.environment is Environment.SIMULATION:
+            evaluation.rollback()  # judged against the test ledger, recorded nowhere
+        else:
+            evaluation.commit()
+        outcome = Ingested(verified, tally.accepted, tally.refused)
+        submissions.record_findings(transaction, taken.id, tally.findings)
+        submissions.record_content(transaction, taken, outcome, tally.accepted_by_part, files, at)
+        return outcome
+
+    def _write(
+        self, home: Dossier, layer: str, stem: str, chunks: Iterable[bytes], at: datetime
+    ) -> AnswerFiles:
+        def sign(blocks: Iterable[bytes]) -> bytes:
+            return encoding.encode(signature.sign_with(self.signer, blocks, at))
+
+        limit = self.facts.settings.max_answer_bytes
+        return home.write_answer(layer, stem, chunks, sign, limit)

@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.signing.pki import Pki, make_pki
+
+
+@pytest.fixture(scope="session")
+def pki() -> Pki:
+    return make_pki()

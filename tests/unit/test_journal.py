@@ -1,0 +1,103 @@
+"""The domain log: one line per thing, no INSS, nothing a client can forge or flood."""
+
+from __future__ import annotations
+
+import inspect
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch import journal
+
+INSS_BEFORE_2000 = "85073003328"
+INSS_AFTER_2000 = "17073003384"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        INSS_BEFORE_2000,
+        INSS_AFTER_2000,
+        "85.07.30-033.28",
+        "850730-033.28",
+        "85 07 30 033 28",
+        f"FI/{INSS_BEFORE_2000}/x",
+        "00000000097",
+    ],
+)
+def test_what_looks_like_an_inss_is_masked(text: str) -> None:
+    masked = journal.without_inss(None, "", {"reason": f"bad value {text}!", "names": [text]})
+    assert "[INSS]" in masked["reason"]
+    assert "[INSS]" in masked["names"][0]
+
+
+def test_an_inss_given_as_a_number_is_masked_and_sizes_are_not() -> None:
+    masked = journal.without_inss(None, "", {"a": int(INSS_BEFORE_2000), "size": 97, "ok": True})
+    assert masked == {"a": "[INSS]", "size": 97, "ok": True}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "85073003329",
+        "FI.FLAD.000001.20261122.00001.R.1.1",
+        "0206731645",
+        "202611220615001234",
+        "2026-11-22T06:15:00",
+        "SHA256:85073003328850730033280",
+    ],
+)
+def test_names_and_other_numbers_stay_readable(text: str) -> None:
+    assert journal.without_inss(None, "", {"text": text}) == {"text": text}
+
+
+@given(st.text(max_size=400) | st.binary(max_size=100))
+def test_no_value_forges_or_floods_a_line(value: object) -> None:
+    plain = journal.plain_text(None, "", {"user": value, "names": [value]})
+    for text in (plain["user"], *plain["names"]):
+        assert text.isascii()
+        assert text.isprintable() or text == ""
+        assert len(text) <= journal.LONGEST
+
+
+def test_a_line_is_one_json_object_that_begins_with_time_and_event(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    journal.login("000001", "al\nice", "::1", "SHA256:x")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    said = json.loads(lines[0])
+    assert list(said)[:2] == ["time", "event"]
+    assert said["event"] == "login"
+    assert said["user"] == "al\\nice"
+
+
+def test_a_problem_names_its_place_and_shows_no_traceback(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    try:
+        raise ValueError(f"odd {INSS_AFTER_2000}")
+    except ValueError as error:
+        journal.problem("something", error)
+    said = json.loads(capsys.readouterr().err)
+    assert said["error"] == "ValueError"
+    assert said["reason"] == "odd [INSS]"
+    assert said["at"].startswith("test_journal.py:")
+
+
+def test_every_thing_that_can_happen_says_what_it_is() -> None:
+    for name, function in inspect.getmembers(journal, inspect.isfunction):
+        if function.__module__ == journal.__name__ and not name.startswith("_"):
+            assert function.__doc__, name
+
+
+def test_a_flood_is_counted_and_not_written() -> None:
+    at = 0.0
+    throttle = journal.Throttle(3, now=lambda: at)
+    assert [throttle.passes("x")[0] for _ in range(5)] == [True, True, True, False, False]
+    assert throttle.passes("y") == (True, 0)
+    at = 60.0
+    assert throttle.passes("x") == (True, 2)
+    assert throttle.passes("x") == (True, 0)
