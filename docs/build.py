@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from batch import catalogue
+from batch.ingest import way
+from batch.settings import Settings
 
-PAGES = {"anomalies.md": catalogue.document}
+HERE = Path(__file__).parent
+_STAGES = re.compile(r"(<!-- stages: [^>]*-->\n).*?(<!-- /stages -->)", re.DOTALL)
+
+
+def flow() -> str:
+    """The page as it is, with the table of stages of the code."""
+    table = ["| stage | who acts next | proven so far | if the power fails here |", "|" + " --- |" * 4]
+    table += [f"| {r.stage} | {r.next} | {r.proven} | {r.power_fails} |" for r in way.TABLE]
+    page = (HERE / "flow.md").read_text(encoding="utf-8")
+    return _STAGES.sub(lambda m: m[1] + "\n".join(table) + "\n" + m[2], page)
+
+
+def settings() -> str:
+    """Every setting with its default and reason."""
+    return "\n".join(_settings()) + "\n"
+
+
+def _settings() -> Iterator[str]:
+    yield "# Settings"
+    yield ""
+    yield "Strongest first: the command line, `FLA_BATCH_<NAME>` in the environment, `settings.toml`"
+    yield "in the data directory, the default. Made from `batch/settings.py` by `make docs`."
+    yield ""
+    yield "| name | default | what and why |"
+    yield "| --- | --- | --- |"
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        shown = " ".join(default) if isinstance(default, tuple) else str(default)
+        yield f"| `{name}` | `{shown}` | {field.description} |"
+
+
+PAGES = {"anomalies.md": catalogue.document, "flow.md": flow, "settings.md": settings}
 """Page name, and what makes its text. A test compares them: a stale page is red."""
 
 
 def main() -> None:
     for name, made_by in PAGES.items():
-        (Path(__file__).parent / name).write_text(made_by(), encoding="utf-8")
+        (HERE / name).write_text(made_by(), encoding="utf-8")
 
 
 if __name__ == "__main__":

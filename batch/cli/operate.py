@@ -209,7 +209,7 @@ def show_account(
     output.table(
         "Remaining hours",
         ("year", "type", "hours"),
-        [(r.year, r.type, _hours(r.remaining)) for r in held.remaining],
+        [(r.year, r.type, _hours(r.hours)) for r in held.remaining],
     )
 
 

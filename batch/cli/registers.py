@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import typer
+from rich.markup import escape
 
 from batch.cli import output
 from batch.errors import OperatorError
@@ -31,8 +32,8 @@ FILE_LIMIT = 1_000_000
 TRUST_LIMIT = 64_000_000
 """Bytes; a revocation list of a national CA reaches tens of megabytes."""
 
-DETAILS = ("grants", "ssh_keys", "certificates")
-"""What a channel has had over time: shown one by one, and not in the list of channels."""
+PARTS = ("grants", "ssh_keys", "certificates")
+"""What a channel has several of, with intervals: shown in tables of their own."""
 
 
 def _group(text: str) -> typer.Typer:
@@ -114,7 +115,8 @@ def channel_open(  # noqa: PLR0913 - one parameter per option of the contract
 def channel_list(context: typer.Context, json: output.Json = False) -> None:
     """List the channels, closed ones included, and the days their last certificate has left."""
     facts = [_channel(held) for held in _registers(context).channels()]
-    shown = [{n: value for n, value in one.items() if n not in DETAILS} for one in facts]
+    alone = {"opened_at", *PARTS}  # the table must fit a terminal
+    shown = [{n: value for n, value in one.items() if n not in alone} for one in facts]
     _show("Channels", facts if json else shown, json)
 
 
@@ -129,7 +131,7 @@ def channel_show(context: typer.Context, sender: Sender, json: output.Json = Fal
     if json:
         output.document(facts)
         return
-    parts = {name: facts.pop(name) for name in DETAILS}
+    parts = {name: facts.pop(name) for name in PARTS}
     rows = [(_words(name), _cell(value)) for name, value in facts.items()]
     output.table(f"Channel {number}", ("what", "value"), rows)
     for name, of_part in parts.items():
@@ -330,14 +332,8 @@ def _enterprise(held: Enterprise) -> dict[str, Any]:
 
 
 def _mandate(held: Mandate) -> dict[str, Any]:
-    return {
-        "id": held.id,
-        "employer": held.employer,
-        "mandatary": held.mandatary,
-        "service": held.service,
-        "from": held.first,
-        "until": held.last,
-    }
+    parties = {name: getattr(held, name) for name in ("id", "employer", "mandatary", "service")}
+    return {**parties, "from": held.first, "until": held.last}
 
 
 def _trusted(entry: Trusted) -> dict[str, Any]:
@@ -379,10 +375,11 @@ def _words(key: str) -> str:
     return key.replace("_", " ")
 
 
-def _cell(value: object) -> object:
+def _cell(value: object) -> str:
     if isinstance(value, datetime):
-        return value.astimezone(BRUSSELS).isoformat(" ", "seconds")
-    return " ".join(value) if isinstance(value, list) else value
+        return value.astimezone(BRUSSELS).strftime("%Y-%m-%d %H:%M:%S")
+    text = " ".join(value) if isinstance(value, list) else str("" if value is None else value)
+    return escape(text)
 
 
 def _say(json: bool, facts: Any, sentence: str) -> None:

@@ -169,7 +169,10 @@ def _send_all(
     line: client.Line, sets: tuple[client.OutgoingSet, ...], wish: client.Wish | None
 ) -> list[outcomes.Report]:
     """Send every set, then wait when ``wish`` says how; only the first connection must succeed."""
-    before = client.answers_listed(line.sftp(), {one.folder for one in sets})
+    folders = {one.folder for one in sets}
+    before = client.persevere(
+        line, lambda sftp: client.answers_listed(sftp, folders), time.monotonic()
+    )
     sent = _upload(line, sets)
     if wish is None:
         return [outcomes.Report(one, None) for one in sent]

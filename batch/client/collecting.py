@@ -109,6 +109,9 @@ def wait_answers(
         _look_until_complete(line, boxes, wish.timeout, on_trouble)
     except Busy as error:
         on_trouble(str(error))
+    for box in boxes:
+        for go in box.unreadable:
+            on_trouble(f"{go}: the answer cannot be read")
     found = {stem: box for box in boxes for stem in box.stems}
     return tuple(
         Outcome(q.stem, found[q.stem].receipts.get(q.stem), found[q.stem].notice_of(q.stem))

@@ -99,7 +99,10 @@ class Line:
     @property
     def lost(self) -> bool:
         """Whether there is no living connection: never made, dropped, or cut."""
-        return self._transport is None or not self._transport.is_active()
+        channel = self._sftp.get_channel() if self._sftp is not None else None
+        if self._transport is None or channel is None:
+            return True
+        return channel.closed or not self._transport.is_active()
 
     def sftp(self) -> paramiko.SFTPClient:
         """The session, connecting when there is none.
@@ -179,15 +182,19 @@ def persevere(
     """Do ``action`` on the session; when the connection is lost, connect again and do it anew.
 
     ``until`` is an instant of ``time.monotonic``; past it Busy is raised. The pauses double
-    from half a second to half a minute. What fails on a living connection is raised at once, and
-    so is a login that was refused from the start.
+    from half a second to half a minute. What the server refuses on a living connection (OSError)
+    is raised at once, and so is a login that was refused from the start; a server that is silent
+    or breaks the protocol is as good as lost.
     """
     pause = _FIRST_PAUSE
     while True:
         try:
             return action(line.sftp())
         except (SSHException, EOFError, OSError, Busy, LoginRefused) as error:
-            if not line.lost or (isinstance(error, LoginRefused) and not line.proven):
+            refused = isinstance(error, OSError) and not isinstance(error, TimeoutError)
+            if refused and not line.lost:
+                raise
+            if isinstance(error, LoginRefused) and not line.proven:
                 raise
             line.drop()
             reason = _words(error)

@@ -31,6 +31,8 @@ from batch.signing.certificate import SigningCertificate
 _BATCH = 50
 """Answers opened between two listings, so that a long backlog does not hide a new one."""
 _DATA = (Kind.FO, Kind.CO)
+_WINDOW = 64
+"""READs under way at once: 2 MB."""
 _MAX_ANSWER_BYTES = 500_000_000
 """An FO over 50 MB comes as a ZIP; ten times that is no answer of this channel."""
 
@@ -226,7 +228,7 @@ def _fetch(
     for text in kinds:
         sink = BytesIO()
         try:
-            sftp.getfo(f"/{folder}/{text}", sink)
+            sftp.getfo(f"/{folder}/{text}", sink, max_concurrent_prefetch_requests=_WINDOW)
         except FileNotFoundError:
             return None
         files[text] = sink.getvalue()

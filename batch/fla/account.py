@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from batch.fla.forms import Content, RightType, Training, TrainingRight, TrainingStatus
 
-_LAST = tuple(RightType)[-1]
+_ORDER = tuple(RightType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,37 +50,43 @@ class Balance:
 
 
 @dataclass(slots=True)
+class YearSums:
+    """What is counted in one year: right and use per type, in the order of the types, and the
+    counting hours without a split."""
+
+    right: list[int] = field(default_factory=lambda: [0] * len(_ORDER))
+    used: list[int] = field(default_factory=lambda: [0] * len(_ORDER))
+    unsplit: int = 0
+
+
+@dataclass(slots=True)
 class Account:
-    """The sums of one worker at one employer; counting an object is a few additions.
+    """The sums of one worker at one employer, by year; counting an object is a few additions."""
 
-    ``rights`` and ``used`` per type and year; ``unsplit``, the counting hours without a split, per
-    year.
-    """
+    years: dict[int, YearSums] = field(default_factory=dict)
 
-    rights: dict[tuple[RightType, int], int] = field(default_factory=dict)
-    used: dict[tuple[RightType, int], int] = field(default_factory=dict)
-    unsplit: dict[int, int] = field(default_factory=dict)
+    def year(self, year: int) -> YearSums:
+        """The sums of ``year``, to be added to."""
+        found = self.years.get(year)
+        if found is None:
+            found = self.years[year] = YearSums()
+        return found
 
     def add(self, content: Content, sign: int = 1) -> None:
         """Count an object that stands; with ``sign`` -1, no longer count it."""
         if isinstance(content, TrainingRight):
-            key = (content.type, content.year)
-            self.rights[key] = self.rights.get(key, 0) + sign * content.hours
+            self.year(content.year).right[place(content.type)] += sign * content.hours
         elif uses_credit(content):
-            self._charge(content, sign)
+            sums = self.year(content.year)
+            for use in content.uses:
+                sums.used[place(use.type)] += sign * use.hours
+            if not content.uses:
+                sums.unsplit += sign * content.hours
 
-    def _charge(self, training: Training, sign: int) -> None:
-        year = training.year
-        for use in training.uses:
-            key = (use.type, year)
-            self.used[key] = self.used.get(key, 0) + sign * use.hours
-        if not training.uses:
-            self.unsplit[year] = self.unsplit.get(year, 0) + sign * training.hours
 
-    @property
-    def years(self) -> set[int]:
-        """The years something is counted in."""
-        return {year for _, year in (*self.rights, *self.used)} | set(self.unsplit)
+def place(right: RightType) -> int:
+    """The place of a type of right in ``YearSums``."""
+    return _ORDER.index(right)
 
 
 def uses_credit(training: Training) -> bool:
@@ -98,10 +104,18 @@ def account_of(contents: Iterable[Content]) -> Account:
 
 def balances(account: Account, year: int, window: Window) -> Mapping[RightType, Balance]:
     """What stands on ``account`` in ``year``, per type of right, all three."""
-    found = {right: Balance(0, 0, 0) for right in RightType}
-    for each in range(window.first if window.covers(year) else year, year + 1):
-        found = _year(account, each, {right: b.remaining for right, b in found.items()})
-    return found
+    carried = [0] * len(_ORDER)
+    if window.covers(year):
+        for each in (y for y in range(window.first, year) if y in account.years):
+            sums = account.years[each]
+            used = _used(sums, carried)
+            carried = [
+                max(0, right + left - gone)
+                for right, left, gone in zip(sums.right, carried, used, strict=True)
+            ]
+    sums = account.years.get(year) or YearSums()
+    found = zip(_ORDER, sums.right, carried, _used(sums, carried), strict=True)
+    return {right: Balance(hours, left, gone) for right, hours, left, gone in found}
 
 
 def overdrawn(account: Account, year: int, window: Window) -> int:
@@ -109,17 +123,14 @@ def overdrawn(account: Account, year: int, window: Window) -> int:
     return sum(balance.overdrawn for balance in balances(account, year, window).values())
 
 
-def _year(
-    account: Account, year: int, carried: Mapping[RightType, int]
-) -> dict[RightType, Balance]:
-    open_hours = account.unsplit.get(year, 0)
-    found: dict[RightType, Balance] = {}
-    for right in RightType:
-        credit = account.rights.get((right, year), 0)
-        used = account.used.get((right, year), 0)
-        taken = min(open_hours, max(0, credit + carried[right] - used))
-        open_hours -= taken
-        if right is _LAST:
-            taken += open_hours
-        found[right] = Balance(credit, carried[right], used + taken)
-    return found
+def _used(sums: YearSums, carried: list[int]) -> list[int]:
+    """Hours used per type: as declared, then those without a split, as far as credit reaches."""
+    used = list(sums.used)
+    rest = sums.unsplit
+    if rest:
+        for at, (right, left) in enumerate(zip(sums.right, carried, strict=True)):
+            taken = min(rest, max(0, right + left - used[at]))
+            used[at] += taken
+            rest -= taken
+        used[-1] += rest
+    return used

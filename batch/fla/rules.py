@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 from batch.anomalies import Anomaly, Severity
 from batch.fla.committees import NONE, Committees
@@ -79,10 +80,9 @@ _RIGHT = "*/TrainingRight"
 def parties(form: Form) -> tuple[Parties, tuple[Finding, ...]]:
     """00014-004 B, 00024-004 B, 00011-004 B: check digits of employer, worker, NSSO number."""
     found: list[Finding] = []
-    employer = inss = None
-    try:
-        employer = EnterpriseNumber.parse(form.company)
-    except InvalidIdentifier:
+    inss = None
+    employer = _enterprise(form.company)
+    if employer is None:
         found.append(_check_digits("00014", "CompanyID", form.company, _EMPLOYER))
     try:
         inss = Inss.parse(form.inss)
@@ -95,6 +95,15 @@ def parties(form: Form) -> tuple[Parties, tuple[Finding, ...]]:
             path = "EmployerId/NOSSRegistrationNbr"
             found.append(_check_digits("00011", "NOSSRegistrationNbr", form.nsso, path))
     return Parties(employer, inss), tuple(found)
+
+
+@lru_cache(maxsize=10_000)
+def _enterprise(text: str) -> EnterpriseNumber | None:
+    """The number, None when it does not check; few employers stand in many forms."""
+    try:
+        return EnterpriseNumber.parse(text)
+    except InvalidIdentifier:
+        return None
 
 
 def _check_digits(zone: str, tag: str, value: str, path: str) -> Finding:

@@ -17,7 +17,7 @@ from xmlschema.exceptions import XMLSchemaException
 
 from batch import schemata
 from batch.anomalies import Anomaly
-from batch.fla.defects import Defect, Zones, accepts, defects
+from batch.fla.defects import XSI, Defect, Zones, accepts, defects
 from batch.fla.position import FormPlace, spot
 from batch.fla.shapes import shapes, with_global_zones
 
@@ -35,6 +35,7 @@ MAX_EXPLAINED = 1000
 file in which every form is wrong would hold up the others."""
 
 _MANY_ATTRIBUTES = etree.XPath(f"boolean(.//@*[{MAX_ATTRIBUTES + 1}])")
+_XSI = (f"{XSI}type", f"{XSI}nil")
 _INSS = re.compile(r"[0-9]{11}")
 
 
@@ -72,8 +73,10 @@ class FormSchema:
         return self._zones.fault(element) is None
 
     def _unnamed(self, form: _Element) -> Defect:
-        """Refused for what the shapes do not speak of (xsi attributes): blamed as a whole."""
-        return Defect(form, self._zones.zone("Form"), "003", "Form", None, "Not a valid form.")
+        """A form refused for what the shapes do not speak of: the first xsi attribute is blamed."""
+        blamed = next((e for e in form.iter("*") if any(n in e.attrib for n in _XSI)), form)
+        zone = self._zones.zone(blamed.tag)
+        return Defect(blamed, zone, "003", blamed.tag, None, "Its xsi:type or xsi:nil is wrong.")
 
     def _explain(self, form: _Element) -> dict[object, str]:
         """xmlschema's reason per element; nothing where it gives up, the verdict stands anyway."""

@@ -1,7 +1,7 @@
 """The SFTP process: listen with what is good enough today, take in, drain, stop.
 
-Everything a library would offer by default and this server does not stand behind is named and
-turned off here; the lists are those of ``docs/security.md``.
+Everything the library would offer by default and this server does not stand behind is named and
+turned off here.
 """
 
 from __future__ import annotations

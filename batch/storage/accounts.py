@@ -283,7 +283,7 @@ def _training_status(row: Row[Any]) -> str:
 
 def _remaining(account: Account, window: Window) -> Iterator[RemainingLine]:
     """Every year something counts in, and every year of the window after the first such."""
-    touched = account.years
+    touched = set(account.years)
     inside = [year for year in touched if window.covers(year)]
     years = touched | (set(range(min(inside), window.last + 1)) if inside else set())
     for year in sorted(years):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -22,14 +23,13 @@ from sqlalchemy import (
     insert,
     or_,
     select,
-    tuple_,
     update,
 )
 
-from batch.fla.account import Account
+from batch.fla.account import Account, place
 from batch.fla.forms import Content, Kind, RightType, TrainingStatus
 from batch.fla.ledger import AccountKey, Change, LedgerObject, Snapshot, Wanted, twin_mark
-from batch.storage.ledger_rows import content_columns, right_of, training_of
+from batch.storage.ledger_rows import content_columns, content_of, right_of, training_of
 from batch.storage.ledger_tables import (
     ACTIVE,
     CANCELLED,
@@ -93,17 +93,15 @@ class SqlLedger:
 
     def _accounts(self, wanted: Wanted) -> dict[AccountKey, Account]:
         found: dict[AccountKey, Account] = {}
-        for keys in _portions(sorted(wanted.accounts), _PARAMETERS // 2):
-            whose = tuple_(ledger_object.c.employer, ledger_object.c.inss).in_(keys)
+        for whose in _of_employers(wanted.accounts, ledger_object.c.inss):
             for row in self.connection.execute(_rights(whose)):
                 account = found.setdefault(AccountKey(row.employer, row.inss), Account())
-                account.rights[RightType(row.right_type), row.year] = int(row.hours)
+                account.year(row.year).right[place(RightType(row.right_type))] = int(row.hours)
             for row in self.connection.execute(_uses(whose)):
                 account = found.setdefault(AccountKey(row.employer, row.inss), Account())
-                account.used[RightType.LEGAL, row.year] = int(row.legal)
-                account.used[RightType.SECTOR, row.year] = int(row.sector)
-                account.used[RightType.EMPLOYER, row.year] = int(row.employer_hours)
-                account.unsplit[row.year] = int(row.unsplit)
+                sums = account.year(row.year)
+                sums.used = [int(row.legal), int(row.sector), int(row.employer_hours)]
+                sums.unsplit = int(row.unsplit)
         return found
 
     def _twins(self, wanted: Wanted) -> dict[str, int]:
@@ -122,9 +120,23 @@ def _addressed(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
     """Conditions that together find the objects wanted, each of few enough parameters."""
     for ids in _portions(sorted(wanted.fla_ids), _PARAMETERS):
         yield ledger_object.c.fla_id.in_(ids)
-    both = tuple_(ledger_object.c.employer, ledger_object.c.registrant_reference)
-    for names in _portions(sorted(wanted.references), _PARAMETERS // 2):
-        yield both.in_(names)
+    yield from _of_employers(wanted.references, ledger_object.c.registrant_reference)
+
+
+def _of_employers(
+    keys: Iterable[tuple[str, str]], column: ColumnElement[str]
+) -> Iterator[ColumnElement[bool]]:
+    """Conditions for pairs of employer and ``column``, in portions.
+
+    Written out per employer, because SQLite reads the whole table for a pair IN a list of pairs.
+    """
+    for portion in _portions(sorted(keys), _PARAMETERS // 2):
+        yield or_(
+            *(
+                and_(ledger_object.c.employer == employer, column.in_([key for _, key in group]))
+                for employer, group in groupby(portion, itemgetter(0))
+            )
+        )
 
 
 def _portions(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -144,7 +156,7 @@ def _versions(table: Table, condition: ColumnElement[bool]) -> Any:
             ledger_object.c.registrant_reference,
             ledger_object.c.version.label("current_version"),
             ledger_object.c.status.label("current_status"),
-            *table.c,
+            *content_of(table),
         )
         .join_from(ledger_object, table, and_(same, current))
         .where(condition)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Column, Row, Table
 
 from batch.fla.forms import (
     Content,
@@ -15,6 +15,13 @@ from batch.fla.forms import (
     TrainingRight,
     TrainingStatus,
 )
+
+_MAKING = {"operation", "status", "submission_id", "form_ticket", "recorded_at"}
+
+
+def content_of(table: Table) -> list[Column[Any]]:
+    """The columns of a table of versions but those that say how a version was made."""
+    return [column for column in table.c if column.name not in _MAKING]
 
 
 def content_columns(content: Content) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Protocol
 
@@ -61,7 +61,10 @@ class Facts:
         self, sealed: Sealed, channel: Channel, home: Dossier, fs: SealedFile
     ) -> verification.Verifier | NotSigned:
         """Start to verify an FS against the certificates of the channel at the sealing instant."""
-        policy = SignaturePolicy.trusting(self.registers.trust_anchors())
+        policy = replace(
+            SignaturePolicy.trusting(self.registers.trust_anchors()),
+            max_bytes=self.settings.max_signature_bytes,
+        )
         held = home.read(fs, policy.max_bytes)
         certificates = channel.certificates_at(sealed.sealed_at)
         return verification.begin(held, certificates, policy, sealed.sealed_at)

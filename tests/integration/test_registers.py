@@ -72,19 +72,11 @@ def registers(engine: Engine) -> RegistersAdmin:
     return admin
 
 
-Events = Callable[[], list[tuple[str, dict[str, str]]]]
-
-
-@pytest.fixture
-def events(engine: Engine) -> Events:
+def events(engine: Engine) -> list[tuple[str, dict[str, str]]]:
     """All traces left so far, in order."""
-
-    def read() -> list[tuple[str, dict[str, str]]]:
-        with reading(engine) as connection:
-            rows = connection.execute(select(register_event).order_by(register_event.c.id)).all()
-        return [(row.what, row.detail) for row in rows]
-
-    return read
+    with reading(engine) as connection:
+        rows = connection.execute(select(register_event).order_by(register_event.c.id)).all()
+    return [(row.what, row.detail) for row in rows]
 
 
 def grant(
@@ -100,14 +92,14 @@ def test_an_enterprise_added_is_found_and_an_unknown_one_is_none(registers: Regi
 
 
 def test_an_enterprise_is_renamed_and_keeps_the_nsso_number_not_given_again(
-    registers: RegistersAdmin, events: Events
+    registers: RegistersAdmin, engine: Engine
 ) -> None:
     nsso = NssoNumber.parse("100103")
     registers.add_enterprise(ACME, "Acme", nsso, NOW)
     renamed = registers.add_enterprise(ACME, "Acme & Zoon", None, LATER)
     assert renamed == registers.enterprise(ACME) == Enterprise(ACME, "Acme & Zoon", nsso)
     detail = {"enterprise_number": str(ACME), "name": "Acme & Zoon", "nsso": "100103"}
-    assert events()[-1] == ("enterprise_changed", detail)
+    assert events(engine)[-1] == ("enterprise_changed", detail)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "two\nlines", "x" * 201])
@@ -164,13 +156,13 @@ def test_sender_numbers_are_given_out_in_order_and_never_again(registers: Regist
     ],
 )
 def test_a_channel_is_not_opened_when_anything_is_wrong(
-    registers: RegistersAdmin, events: Events, words: str, change: dict[str, Any]
+    registers: RegistersAdmin, engine: Engine, words: str, change: dict[str, Any]
 ) -> None:
     registers.open_channel(WANTED, NOW)
-    before = (registers.channels(), events())
+    before = (registers.channels(), events(engine))
     with pytest.raises(OperatorError, match=words):
         registers.open_channel(replace(ANOTHER, **change), NOW)
-    assert (registers.channels(), events()) == before
+    assert (registers.channels(), events(engine)) == before
 
 
 def test_without_any_trusted_ca_the_operator_is_told_to_add_one(engine: Engine) -> None:
@@ -221,11 +213,11 @@ def test_a_service_revoked_was_usable_before_and_can_be_granted_again(
 
 
 def test_what_holds_already_is_done_and_leaves_no_second_trace(
-    registers: RegistersAdmin, events: Events
+    registers: RegistersAdmin, engine: Engine
 ) -> None:
     opened = registers.open_channel(WANTED, NOW)
     mandate = registers.grant_mandate(grant(ACME, PAYROLL, Q1, Q2), NOW)
-    before = events()
+    before = events(engine)
     der = x509.load_pem_x509_certificate(WANTED.certificate).public_bytes(Encoding.DER)
     assert registers.add_enterprise(ACME, " Acme ", None, LATER).name == "Acme"
     assert registers.grant(FIRST, "FLA", LATER) == opened
@@ -234,7 +226,7 @@ def test_what_holds_already_is_done_and_leaves_no_second_trace(
     assert registers.grant_mandate(grant(ACME, PAYROLL, Q1, Q2), LATER) == mandate
     assert registers.end_mandate(mandate.id, Q2, LATER) == mandate
     assert registers.add_trust(pki("trusted-ca.pem"), LATER) == registers.trusted()
-    assert events() == before
+    assert events(engine) == before
 
 
 @pytest.mark.parametrize(
@@ -373,16 +365,16 @@ def test_a_mandate_without_sense_is_refused(
 
 
 def test_every_change_leaves_a_trace_that_names_no_person(
-    registers: RegistersAdmin, events: Events
+    registers: RegistersAdmin, engine: Engine
 ) -> None:
     """The subject of a certificate may be one: the trace has its fingerprint."""
-    before = len(events())
+    before = len(events(engine))
     registers.open_channel(WANTED, NOW)
     registers.set_ssh_key(FIRST, pki("tester.ssh.pub"), NOW)
     registers.revoke(FIRST, "FLA", NOW)
     registers.end_mandate(registers.grant_mandate(grant(ACME, PAYROLL, Q1), NOW).id, Q1, NOW)
     registers.close_channel(FIRST, NOW)
-    traces = events()[before:]
+    traces = events(engine)[before:]
     assert " ".join(what for what, _ in traces) == (
         "channel_opened channel_key_added channel_certificate_added channel_service_added "
         "channel_key_ended channel_key_added channel_service_ended mandate_granted mandate_ended "

@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +21,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
+from typer import Typer
+from typer.main import get_group
 
+from batch.cli import registers as commands
 from batch.errors import OperatorError
 from batch.storage.database import engine_for
 from batch.storage.registers import RegistersAdmin
@@ -28,7 +36,21 @@ from fixtures.certificates import PKI, load
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 
-RUN = [sys.executable, "-c", "from batch.cli.main import run; run()"]
+RUN = "from batch.cli.main import run; run()"
+
+SHELL = """
+import contextlib, io, json, sys
+from batch.cli.main import run
+for line in sys.stdin:
+    code, out, err = None, io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            run(json.loads(line))
+        except SystemExit as end:
+            code = end.code
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
+"""
+"""Runs one command per line: starting the program costs a second, running a command little."""
 
 ACME, PAYROLL, OTHER = "0403170701", "0202239951", "0417497106"
 
@@ -43,52 +65,87 @@ GRANT = (
     *("--service", "FLA", "--from", "2026Q1"),
 )
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+
+@dataclass(frozen=True)
+class Done:
+    """What a command ended with."""
+
+    code: int | None
+    out: str
+    err: str
+
+    @property
+    def answer(self) -> Any:
+        """The one JSON document on stdout, of a command that succeeded."""
+        assert (self.code, self.err) == (0, "")
+        return json.loads(self.out)
 
 
-@pytest.fixture
-def command(tmp_path: Path) -> Command:
-    """``fla-batch`` on an instance of its own, with three enterprises and one trusted CA."""
+Command = Callable[..., Done]
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        whole = [*RUN, "--data", str(tmp_path / "data"), *arguments]
-        return subprocess.run(whole, capture_output=True, text=True, check=False, timeout=60)
 
-    assert run("init").returncode == 0
+@pytest.fixture(scope="module")
+def fla_batch() -> Iterator[Command]:
+    """The program; a traceback ends it, and the test."""
+    whole, wide = [sys.executable, "-c", SHELL], os.environ | {"COLUMNS": "200"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(whole, stdin=pipe, stdout=pipe, text=True, env=wide) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        typed, shown = process.stdin, process.stdout
+
+        def run(*arguments: str) -> Done:
+            print(json.dumps(arguments), file=typed, flush=True)
+            return Done(*json.loads(shown.readline()))
+
+        yield run
+
+
+def on(data: Path, fla_batch: Command) -> Command:
+    """``fla-batch`` on a new instance in ``data`` with three enterprises and one trusted CA."""
+    run = partial(fla_batch, "--data", str(data))
+    assert run("init").code == 0
     for number in (ACME, PAYROLL, OTHER):
-        assert run("enterprise", "add", number, "--name", f"The [/b] {number}").returncode == 0
-    assert run("trust", "add", str(PKI / "trusted-ca.pem")).returncode == 0
+        assert run("enterprise", "add", number, "--name", f"The [/b] {number}").code == 0
+    assert run("trust", "add", str(PKI / "trusted-ca.pem")).code == 0
     return run
 
 
-def answer(done: subprocess.CompletedProcess[str]) -> Any:
-    """The one JSON document on stdout of a command that succeeded."""
-    assert (done.returncode, done.stderr) == (0, "")
-    return json.loads(done.stdout)
+@pytest.fixture
+def command(tmp_path: Path, fla_batch: Command) -> Command:
+    return on(tmp_path / "data", fla_batch)
+
+
+@pytest.fixture(scope="module")
+def registered(tmp_path_factory: pytest.TempPathFactory, fla_batch: Command) -> Command:
+    """With one open channel; shared, for commands that change nothing."""
+    run = on(tmp_path_factory.mktemp("registered") / "data", fla_batch)
+    assert run(*OPEN).code == 0
+    return run
 
 
 def test_a_channel_is_opened_changed_and_closed(command: Command, tmp_path: Path) -> None:
-    opened = answer(command(*OPEN, "--json"))
+    opened = command(*OPEN, "--json").answer
     assert opened["sender_number"] == "000001"
     assert (opened["enterprise_number"], opened["services"]) == (ACME, ["FLA"])
     folders = {folder.name for folder in (tmp_path / "data/channels/000001").iterdir()}
     assert folders == {"IN", "OUT", "INTEST", "OUTTEST"}
     renewed = ("channel", "certificate", "000001", str(PKI / "renewed.pem"))
-    changed = answer(command(*renewed, "--from", "2026-07-01T00:00", "--json"))
+    changed = command(*renewed, "--from", "2026-07-01T00:00", "--json").answer
     assert changed["certificates"][1]["since"] == "2026-06-30T22:00:00+00:00"
     key = ("channel", "ssh-key", "000001", str(PKI / "tester.ssh.pub"))
-    assert len(answer(command(*key, "--json"))["ssh_keys"]) == 2
-    assert answer(command("channel", "revoke", "1", "FLA", "--json"))["services"] == []
-    assert answer(command("channel", "grant", "1", "FLA", "--json"))["services"] == ["FLA"]
-    closed = answer(command("channel", "close", "000001", "--json"))
+    assert len(command(*key, "--json").answer["ssh_keys"]) == 2
+    assert command("channel", "revoke", "1", "FLA", "--json").answer["services"] == []
+    assert command("channel", "grant", "1", "FLA", "--json").answer["services"] == ["FLA"]
+    closed = command("channel", "close", "000001", "--json").answer
     assert closed["closed_at"] is not None
-    shown = answer(command("channel", "show", "000001", "--json"))
-    assert [shown] == answer(command("channel", "list", "--json"))
+    shown = command("channel", "show", "000001", "--json").answer
+    assert [shown] == command("channel", "list", "--json").answer
     assert (shown["closed_at"], shown["grants"]) == (closed["closed_at"], closed["grants"])
 
 
 def test_mandates_and_enterprises_are_listed_as_they_were_given(command: Command) -> None:
-    given = answer(command(*GRANT, "--until", "2026Q4", "--json"))
+    given = command(*GRANT, "--until", "2026Q4", "--json").answer
     assert given == {
         "id": 1,
         "employer": ACME,
@@ -97,19 +154,19 @@ def test_mandates_and_enterprises_are_listed_as_they_were_given(command: Command
         "from": "2026Q1",
         "until": "2026Q4",
     }
-    ended = answer(command("mandate", "end", "1", "--quarter", "2026Q2", "--json"))
-    assert answer(command("mandate", "list", "--json")) == [ended] == [given | {"until": "2026Q2"}]
+    ended = command("mandate", "end", "1", "--quarter", "2026Q2", "--json").answer
+    assert command("mandate", "list", "--json").answer == [ended] == [given | {"until": "2026Q2"}]
     named = ("enterprise", "add", "403170701", "--name", "Acme", "--nsso", "000100103", "--json")
-    added = answer(command(*named))
+    added = command(*named).answer
     assert added == {"enterprise_number": ACME, "name": "Acme", "nsso_number": "100103"}
-    listed = answer(command("enterprise", "list", "--json"))
+    listed = command("enterprise", "list", "--json").answer
     assert [e["enterprise_number"] for e in listed] == sorted([ACME, PAYROLL, OTHER])
-    assert [e["kind"] for e in answer(command("trust", "list", "--json"))] == ["CERTIFICATE"]
+    assert [e["kind"] for e in command("trust", "list", "--json").answer] == ["CERTIFICATE"]
 
 
 def test_without_json_a_person_reads_a_sentence_or_a_table(command: Command) -> None:
-    assert "channel 000001 is open: log in as EXP_ACME" in command(*OPEN).stdout
-    assert "mandate 1" in command(*GRANT).stdout
+    assert "channel 000001 is open: log in as EXP_ACME" in command(*OPEN).out
+    assert "mandate 1" in command(*GRANT).out
     for shown, words in (
         (("channel", "list"), "EXP_ACME"),
         (("channel", "show", "000001"), "CN=Employer"),
@@ -118,8 +175,8 @@ def test_without_json_a_person_reads_a_sentence_or_a_table(command: Command) -> 
         (("trust", "list"), "Trusted Test CA"),
     ):
         done = command(*shown)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert words in done.stdout
+        assert (done.code, done.err) == (0, "")
+        assert words in done.out
 
 
 @pytest.mark.parametrize(
@@ -153,21 +210,190 @@ def test_a_bad_value_ends_1_with_the_reason_and_nothing_on_stdout(
     registered: Command, arguments: tuple[str, ...], words: str
 ) -> None:
     done = registered(*arguments, "--json")
+    assert (done.code, done.out) == (1, "")
+    assert words in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("channel", "show"),
+        ("channel", "open", ACME),
+        ("mandate", "end", "1"),
+        ("trust", "add", "--no-such-option", "x"),
+        ("enterprise", "remove", ACME),
+    ],
+)
+def test_only_wrong_syntax_ends_2(registered: Command, arguments: tuple[str, ...]) -> None:
+    assert registered(*arguments).code == 2
+
+
+GROUPS: dict[str, Typer] = {
+    "enterprise": commands.enterprise,
+    "channel": commands.channel,
+    "mandate": commands.mandate,
+    "trust": commands.trust,
+}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_command_and_every_option_says_what_it_is_for(group: str) -> None:
+    found = get_group(GROUPS[group])
+    assert found.commands
+    for name, one in found.commands.items():
+        assert one.help, name
+        for parameter in one.params:
+            assert getattr(parameter, "help", None), (name, parameter.name)
+        assert "--json" in {option for p in one.params for option in p.opts}, name
+
+
+def test_without_an_instance_the_operator_is_told_to_make_one(tmp_path: Path) -> None:
+    whole = [sys.executable, "-c", RUN, "--data", str(tmp_path / "none"), "enterprise", "list"]
+    done = subprocess.run(whole, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (1, "")
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "fla-batch init" in done.stderr
 
 
-@pytest.fixture(scope="module")
-def registered(tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """The same with one open channel; for commands that change nothing."""
-    data = tmp_path_factory.mktemp("registered") / "data"
+def rfc4716(line: bytes) -> bytes:
+    """The same key as PuTTYgen saves it: headers, one of them continued, lines end with CR LF."""
+    blob = line.split()[1].decode()
+    body = "\r\n".join(blob[n : n + 64] for n in range(0, len(blob), 64))
+    head = '---- BEGIN SSH2 PUBLIC KEY ----\r\nSubject: x\r\nComment: "a long \\\r\ncomment"\r\n'
+    return f"{head}{body}\r\n---- END SSH2 PUBLIC KEY ----\r\n".encode()
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        whole = [*RUN, "--data", str(data), *arguments]
-        return subprocess.run(whole, capture_output=True, text=True, check=False, timeout=60)
 
-    trust = ("trust", "add", str(PKI / "trusted-ca.pem"))
-    for preparing in (("init",), ("enterprise", "add", ACME, "--name", "Acme"), trust, OPEN):
-        assert run(*preparing).returncode == 0
-    return run
+def line(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+
+
+ED25519 = (PKI / "employer.ssh.pub").read_bytes()
+RSA_2048 = (PKI / "mandatary.ssh.pub").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ED25519,
+        RSA_2048,
+        line(ec.generate_private_key(ec.SECP256R1())),
+        line(ec.generate_private_key(ec.SECP384R1())),
+    ],
+)
+def test_keys_of_todays_clients_are_accepted_in_both_forms(key: bytes) -> None:
+    """With a comment, a byte order mark, and the fingerprint that ssh-keygen -l shows."""
+    registered = login_key(key.strip() + b" someone@somewhere\n", NOW)
+    assert registered.public.encode() == key.strip()
+    assert login_key(rfc4716(key), NOW) == registered
+    assert login_key(b"\xef\xbb\xbf# the key\r\n\r\n" + key, NOW) == registered
+    digest = hashlib.sha256(base64.b64decode(key.split()[1])).digest()
+    assert registered.fingerprint == f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
+
+
+@pytest.mark.parametrize(
+    ("words", "data"),
+    [
+        ("PRIVATE key", (PKI / "employer.ssh").read_bytes()),
+        ("PRIVATE key", b"PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n"),
+        ("1024 bits is too short", line(rsa.generate_private_key(65537, 1024))),
+        ("ecdsa-sha2-nistp521", line(ec.generate_private_key(ec.SECP521R1()))),
+        ("sk-ssh-ed25519@openssh.com", b"sk-ssh-ed25519@openssh.com AAAA"),
+        ("ssh-dss", b"ssh-dss AAAAB3NzaC1kc3MAAACB"),
+        ("ssh-ed25519-cert-v01", b"ssh-ed25519-cert-v01@openssh.com AAAA"),
+        ("no single public key", b""),
+        ("no single public key", b"\x00\xff\xfe"),
+        ("no single public key", ED25519 + RSA_2048),
+        ("no single public key", b"ssh-rsa " + ED25519.split()[1]),
+        ("no single public key", rfc4716(ED25519)[:-20]),
+        ("no single public key", rfc4716(ED25519) + rfc4716(RSA_2048)),
+        ("no single public key", b"---- BEGIN SSH2 PUBLIC KEY ----"),
+    ],
+)
+def test_a_file_without_a_login_key_we_accept_is_refused(words: str, data: bytes) -> None:
+    with pytest.raises(OperatorError, match=words):
+        login_key(data, NOW)
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", ED25519, rfc4716(ED25519)]))
+def test_no_bytes_make_reading_a_login_key_fail_otherwise(data: bytes, start: bytes) -> None:
+    with suppress(OperatorError):
+        login_key(start[: len(data)] + data, NOW)
+
+
+@pytest.fixture
+def admin(tmp_path: Path) -> Iterator[RegistersAdmin]:
+    """Empty registers."""
+    engine = engine_for(tmp_path / "production.sqlite")
+    metadata.create_all(engine)
+    yield RegistersAdmin(engine)
+    engine.dispose()
+
+
+def crl(name: str) -> x509.CertificateRevocationList:
+    """An empty list of the authority ``name`` of the fixtures."""
+    key, certificate = load(name)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    builder = x509.CertificateRevocationListBuilder(certificate.subject, NOW, NOW)
+    return builder.sign(key, SHA256())
+
+
+def test_one_file_may_hold_authorities_and_their_revocation_lists(admin: RegistersAdmin) -> None:
+    whole = b"".join((PKI / f"{name}-ca.pem").read_bytes() for name in ("trusted", "other"))
+    added = admin.add_trust(whole + b"\nwords\n" + crl("other-ca").public_bytes(Encoding.PEM), NOW)
+    assert [(entry.kind, entry.subject) for entry in added] == [
+        (TrustKind.CERTIFICATE, "CN=Trusted Test CA,C=BE"),
+        (TrustKind.CERTIFICATE, "CN=Other Test CA,C=BE"),
+        (TrustKind.CRL, "CN=Other Test CA,C=BE"),
+    ]
+    assert admin.trusted() == added
+    ders = [load(name)[1].public_bytes(Encoding.DER) for name in ("trusted-ca", "other-ca")]
+    assert admin.trust_anchors() == ders
+
+
+def test_der_is_read_and_is_the_same_as_pem(admin: RegistersAdmin) -> None:
+    certificate, revoked = load("trusted-ca")[1], crl("trusted-ca")
+    for entry in (certificate, revoked):
+        in_der = admin.add_trust(entry.public_bytes(Encoding.DER), NOW)
+        assert admin.add_trust(entry.public_bytes(Encoding.PEM) * 2, NOW) == in_der
+    assert [e.kind for e in admin.trusted()] == [TrustKind.CERTIFICATE, TrustKind.CRL]
+
+
+def test_a_signer_signed_by_himself_may_be_trusted_and_one_who_only_says_so_may_not(
+    admin: RegistersAdmin,
+) -> None:
+    key, alone = load("self-signed")
+    assert isinstance(key, rsa.RSAPrivateKey)
+    builder = x509.CertificateBuilder(
+        alone.subject,
+        alone.subject,
+        ec.generate_private_key(ec.SECP256R1()).public_key(),
+        alone.serial_number,
+        alone.not_valid_before_utc,
+        alone.not_valid_after_utc,
+    )
+    with pytest.raises(OperatorError, match="is not a CA"):
+        admin.add_trust(builder.sign(key, SHA256()).public_bytes(Encoding.DER), NOW)
+    assert len(admin.add_trust(alone.public_bytes(Encoding.DER), NOW)) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "cut"),
+    [
+        ("is not a CA", "employer.pem", None),
+        ("no certificate", "employer.key.pem", None),
+        ("is damaged", "other-ca.pem", -10),
+    ],
+)
+def test_one_bad_block_in_a_file_and_nothing_of_it_is_trusted(
+    admin: RegistersAdmin, words: str, name: str, cut: int | None
+) -> None:
+    good, bad = (PKI / "trusted-ca.pem").read_bytes(), (PKI / name).read_bytes()[:cut]
+    for data in (bad, good + bad, bad + good):
+        with pytest.raises(OperatorError, match=f"trust: .*{words}"):
+            admin.add_trust(data, NOW)
+    assert admin.trusted() == []
+
+
+@pytest.mark.parametrize("data", [b"", b"no trust", b"-----BEGIN CERTIFICATE-----\nA\n"])
+def test_a_file_without_any_trust_is_refused(admin: RegistersAdmin, data: bytes) -> None:
+    with pytest.raises(OperatorError, match="trust: "):
+        admin.add_trust(data, NOW)

@@ -1,0 +1,208 @@
+"""An instance as its operator has it: made, changed, served and killed by the command alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+COMMAND = (sys.executable, "-c", "from batch.cli.main import run; run()")
+"""What the console script does, for a source tree and for an installed package alike."""
+
+_MANY = """
+import json, os, sys, tempfile
+from batch.cli.main import run
+kept = os.dup(1)
+for arguments in json.load(sys.stdin):
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        os.dup2(out.fileno(), 1)
+        os.dup2(err.fileno(), 2)
+        try:
+            run(arguments)
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        sys.stdout.flush()
+        sys.stderr.flush()
+        texts = []
+        for stream in (out, err):
+            stream.seek(0)
+            texts.append(stream.read().decode())
+    os.write(kept, json.dumps([code, *texts]).encode() + b"\\n")
+"""
+"""Runs command after command in one interpreter: starting one costs more than most commands."""
+
+ELEVEN_DIGITS = re.compile(r"(?<![0-9])[0-9]{11}(?![0-9])")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How a command ended and what it printed."""
+
+    arguments: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on stdout; anything else there raises ValueError."""
+        return json.loads(self.out)
+
+    def done(self) -> Said:
+        """The same, once it is sure that the command ended with 0."""
+        assert self.code == 0, f"{shlex.join(self.arguments)}: {self.code}\n{self.err}{self.out}"
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A channel as its owner knows it; ``key`` and ``certificate`` are PEM files."""
+
+    number: str
+    user: str
+    identity: Path
+    key: Path
+    certificate: Path
+
+
+@dataclass
+class Instance:
+    """A directory of its own, served on a free port of the loopback; ``settings`` by name."""
+
+    root: Path
+    settings: dict[str, object] = field(default_factory=dict)
+    port: int = 0
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def host_key(self) -> str:
+        """The server's public key as ``init`` left it: type and base64."""
+        text = (self.data / "keys" / "ssh_host_ed25519_key.pub").read_text("ascii")
+        return " ".join(text.split()[:2])
+
+    @property
+    def institution(self) -> Path:
+        """The certificate that signs the answers."""
+        return self.data / "keys" / "institution.crt"
+
+    @property
+    def log(self) -> str:
+        """All that ``serve`` has written to stderr so far."""
+        return (self.root / "serve.err").read_text("utf-8")
+
+    def environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("FLA_BATCH_")}
+        given = {f"FLA_BATCH_{k.upper()}": str(v) for k, v in self.settings.items()}
+        return kept | given | {"HOME": str(self.root), "TERM": "dumb", "COLUMNS": "200"}
+
+    def command(self, *arguments: object) -> Said:
+        """One command on this instance, as a process."""
+        words = ("--data", str(self.data), *map(str, arguments))
+        ended = subprocess.run(
+            [*COMMAND, *words],
+            cwd=self.root,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return Said(words, ended.returncode, ended.stdout, ended.stderr)
+
+    def commands(self, *lines: Sequence[object]) -> list[Said]:
+        """Commands on this instance, one after another in one interpreter."""
+        wanted = [("--data", str(self.data), *map(str, line)) for line in lines]
+        ended = subprocess.run(
+            [sys.executable, "-c", _MANY],
+            cwd=self.root,
+            env=self.environment(),
+            input=json.dumps(wanted),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        said = [json.loads(line) for line in ended.stdout.splitlines()]
+        assert len(said) == len(wanted), ended.stderr
+        return [Said(words, *each) for words, each in zip(wanted, said, strict=True)]
+
+    def json(self, *arguments: object) -> Any:
+        """The document that a command prints with --json, once it is sure that it ended with 0."""
+        return self.command(*arguments, "--json").done().document
+
+    def serve(self, port: int = 0) -> None:
+        """Start ``serve`` and come back when it says where it listens."""
+        said, log = self.root / "serve.out", self.root / "serve.err"
+        with said.open("ab") as out, log.open("ab") as err:
+            before = out.tell()
+            self._process = subprocess.Popen(
+                [*COMMAND, "--data", str(self.data), "serve", "--port", str(port)],
+                cwd=self.root,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self._process.poll() is None:
+            text = said.read_bytes()[before:].decode()
+            if found := re.search(r"^listening on 127\.0\.0\.1:([0-9]+)$", text, re.MULTILINE):
+                self.port = int(found[1])
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"serve did not listen\n{self.log[-3000:]}")
+
+    def kill(self) -> None:
+        """SIGKILL to ``serve``; its processes are the kernel's to end."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(30)
+        self._process = None
+
+    def stop(self) -> int:
+        """SIGTERM to ``serve``; its exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(60)
+        self._process = None
+        return code
+
+    def close(self) -> None:
+        """Leave nothing running."""
+        if self._process is not None:
+            self.kill()
+
+    def folder(self, sender: str, name: str) -> Path:
+        """A sender's folder as the operator finds it on the disk."""
+        return self.data / "channels" / sender / name
+
+
+def numbers_of_persons(text: str) -> set[str]:
+    """The texts of eleven digits in ``text`` that check as an INSS (domain, section 3.1)."""
+    return {digits for digits in ELEVEN_DIGITS.findall(text) if _checks(digits)}
+
+
+def _checks(digits: str) -> bool:
+    body, check = digits[:9], int(digits[9:])
+    return check in (97 - int(body) % 97, 97 - int(f"2{body}") % 97)
+
+
+def enterprise(number: int) -> str:
+    """The ``number``-th invented enterprise number: it checks and is nobody's."""
+    front = f"{9_000_000 + number:08d}"
+    return f"{front}{97 - int(front) % 97:02d}"
