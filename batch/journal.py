@@ -96,9 +96,9 @@ def operation_failed(sender: object, operation: str, path: str, reason: str) -> 
 # --- the way of a set ----------------------------------------------------------------------
 
 
-def sealed(key: object, trigger: object, files: int) -> None:
+def sealed(key: object) -> None:
     """A set was accepted: its bytes are fixed and out of the sender's reach."""
-    _line("sealed", set=key, trigger=trigger, files=files)
+    _line("sealed", set=key)
 
 
 def refused(key: object, codes: tuple[str, ...]) -> None:

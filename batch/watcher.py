@@ -128,7 +128,7 @@ class Watcher:
         with self.instance.spool.sender(inbox.sender).locked():
             swept = sealing.sweep(inbox, waits, datetime.now(UTC))
         for key in swept.sealed:
-            journal.sealed(key, "sweep", 0)
+            journal.sealed(key)
             self.work.set()
         place = (inbox.sender, inbox.folder)
         if swept.waiting:

@@ -33,6 +33,17 @@ PasswordFile = Annotated[
     typer.Option("--password-file", metavar="FILE", help="Holds the password of the key."),
 ]
 
+HostKey = Annotated[
+    Path, typer.Option(metavar="FILE", help="The server's public key, or known_hosts lines.")
+]
+Answers = Annotated[Path | None, typer.Option(metavar="DIR", help="Save the answers' files here.")]
+Institution = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Certificate that must sign the answers.")
+]
+Remove = Annotated[
+    bool, typer.Option("--remove", help="Take our answers out of the outbox once read.")
+]
+
 _RESEND_SECONDS = 60.0
 """How long a lost connection is made anew while sending; sending again changes nothing."""
 
@@ -71,24 +82,16 @@ def send(  # noqa: PLR0913 - one parameter per option of the contract
     host: Annotated[str, typer.Option(help="The channel's address.")],
     user: Annotated[str, typer.Option(help="Name of the technical account.")],
     identity: Annotated[Path, typer.Option(metavar="KEY", help="Private SSH key to log in with.")],
-    host_key: Annotated[
-        Path, typer.Option(metavar="FILE", help="The server's public key, or known_hosts lines.")
-    ],
+    host_key: HostKey,
     port: Annotated[str, typer.Option(metavar="P", help="The channel's port.")] = "8022",
     key: KeyFile = None,
     certificate: CertificateFile = None,
     password_file: PasswordFile = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the ACRF and the NOTI.")] = False,
     timeout: Annotated[str, typer.Option(metavar="S", help="Seconds to wait at most.")] = "600",
-    answers: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Save the answers' files here.")
-    ] = None,
-    institution: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Certificate that must sign the answers.")
-    ] = None,
-    remove: Annotated[
-        bool, typer.Option("--remove", help="Take our answers out of the outbox once read.")
-    ] = False,
+    answers: Answers = None,
+    institution: Institution = None,
+    remove: Remove = False,
     json: output.Json = False,
 ) -> None:
     """Send sets: FI, FS, and GO last. With --wait, exit 0 only when everything was accepted.
@@ -210,7 +213,7 @@ def _upload_one(line: client.Line, outgoing: client.OutgoingSet, bar: Progress) 
 
 
 def _trouble(reason: str) -> None:
-    output.errors.print(f"connection: {reason}", markup=False)
+    output.errors.print(reason, markup=False)
 
 
 def _port(text: str) -> int:

@@ -197,9 +197,9 @@ def persevere(
             if isinstance(error, LoginRefused) and not line.proven:
                 raise
             line.drop()
-            reason = _words(error)
+            reason = str(error) if isinstance(error, Busy) else f"connection lost: {_words(error)}"
             if time.monotonic() + pause > until:
-                raise Busy(f"connection lost: {reason}") from error
+                raise Busy(reason) from error
             on_trouble(reason)
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)

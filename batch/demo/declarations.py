@@ -19,9 +19,7 @@ def document(forms: tuple[str, ...], made: date) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def right(
-    employer: str, inss: str, reference: str, year: int, kind: str, hours: int
-) -> str:
+def right(employer: str, inss: str, reference: str, year: int, kind: str, hours: int) -> str:
     """The declaration of a right; ``hours`` in hundredths. A sector right names committee 200."""
     committee = [_leaf("JointCommissionNbr", "200")] if kind == "SECTOR" else []
     content = [
@@ -34,9 +32,7 @@ def right(
     return _of(employer, inss, "TrainingRightIn", reference, operation)
 
 
-def training(
-    employer: str, inss: str, reference: str, day: date, uses: Mapping[str, int]
-) -> str:
+def training(employer: str, inss: str, reference: str, day: date, uses: Mapping[str, int]) -> str:
     """A training followed on ``day`` that takes ``uses`` (hundredths per right type)."""
     content = [
         _leaf("TrainingName", "First aid at work"),
@@ -46,13 +42,15 @@ def training(
         _leaf("EndingDate", day.isoformat()),
         _leaf("TrainingHours", str(sum(uses.values()))),
         _leaf("CountsForCredit", "1"),
-        *(
-            f"<RightUse>{_leaf('TrainingRightType', kind)}{_leaf('UsedHours', str(used))}</RightUse>"
-            for kind, used in uses.items()
-        ),
+        *(_use(kind, used) for kind, used in uses.items()),
     ]
     operation = ["<Training>", *_inner(content), "</Training>"]
     return _of(employer, inss, "TrainingIn", reference, operation)
+
+
+def _use(kind: str, hours: int) -> str:
+    charged = _leaf("TrainingRightType", kind) + _leaf("UsedHours", str(hours))
+    return f"<RightUse>{charged}</RightUse>"
 
 
 def _form(text: str, made: date, number: int) -> str:

@@ -68,7 +68,8 @@ class Came:
         if form.refused is None:
             return "accepted"
         before = self.step.sent.partition(form.refused.on.encode())[0]
-        return f"refused with {form.refused.error_id} on line {before.count(b'\n') + 1}"
+        line = before.count(b"\n") + 1
+        return f"refused with {form.refused.error_id} on line {line}"
 
     def _of_answers(self) -> Iterator[str]:
         if self.proof is not Proof.VERIFIED:

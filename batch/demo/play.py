@@ -31,6 +31,8 @@ class Narrator(Protocol):
 
     def command(self, text: str) -> None: ...
 
+    def ended(self, came: Came) -> None: ...
+
     def busy(self, text: str) -> AbstractContextManager[object]: ...
 
 
@@ -65,12 +67,12 @@ class Stage:
     def play(self, story: tuple[Step, ...]) -> list[Came]:
         """Play every step in turn; raise PlayFailed when time runs out or a program fails."""
         until = time.monotonic() + PLAY_SECONDS
-        return [self._step(step, until) for step in story]
+        return [self._step(number, step, until) for number, step in enumerate(story, 1)]
 
-    def _step(self, step: Step, until: float) -> Came:
+    def _step(self, number: int, step: Step, until: float) -> Came:
         if time.monotonic() > until:
             raise PlayFailed(f"not all was played within {PLAY_SECONDS:.0f} s")
-        self.tell.heading(step.title)
+        self.tell.heading(f"{number}. {step.title}")
         stem = self._stem(step)
         files = self._write(step, stem)
         line, box = self._lines[step.party.user], self._box(step.party, step.folder.answers)
@@ -79,7 +81,9 @@ class Stage:
             _wait(box, str(stem))
         astray = tuple(line.listed(_other(step.folder.answers)))
         receipt, notice = box.receipts.get(str(stem)), box.notice(str(stem))
-        return Came(step, str(stem), receipt, notice, box.files(str(stem)), astray)
+        came = Came(step, str(stem), receipt, notice, box.files(str(stem)), astray)
+        self.tell.ended(came)
+        return came
 
     def _stem(self, step: Step) -> Stem:
         letter = Environment.TEST if step.folder.is_test else Environment.PRODUCTION

@@ -35,7 +35,8 @@ def proof_of(answer: Path, fs: Path, institution: Path) -> Proof:
         der = base64.b64decode(fs.read_bytes(), validate=True)
     except binascii.Error:
         return Proof.WRONG
-    trusted = ["-certfile", institution, "-nointern", "-CAfile", institution, "-no-CApath"]
+    signer = str(institution)
+    trusted = ["-certfile", signer, "-nointern", "-CAfile", signer, "-no-CApath"]
     done = subprocess.run(  # noqa: S603 - the program of this machine, on files of our own
         [program, "cms", "-verify", "-binary", "-inform", "DER", "-content", answer, *trusted],
         input=der,

@@ -1,4 +1,4 @@
-"""Files to and from the channel: by OpenSSH's ``sftp`` where it is installed, else by our client."""
+"""Files to and from the channel: by OpenSSH's ``sftp`` where installed, else by our client."""
 
 from __future__ import annotations
 

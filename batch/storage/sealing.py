@@ -45,21 +45,20 @@ class Inbox:
         return self.layout.folder(self.sender, self.folder)
 
 
-def after_arrival(inbox: Inbox, name: str, now: datetime) -> None:
+def after_arrival(inbox: Inbox, name: str, now: datetime) -> SetKey | None:
     """A file has just got its name: seal its set if that makes it complete, or cancels it."""
     dropped = split(name)
     if dropped is None:
-        return
+        return None
     if dropped.kind is Kind.TD:
         present = [n for n in _possible_names(dropped) if _fresh(inbox.path / n)]
-        seal(inbox, receive.Ready(dropped.stem, (*present, name), Trigger.CANCELLED), now)
-        return
+        return seal(inbox, receive.Ready(dropped.stem, (*present, name), Trigger.CANCELLED), now)
     for go in (dropped,) if dropped.kind is Kind.GO else _possible_triggers(dropped):
         if _fresh(inbox.path / go.text):
             names = _present_if_complete(inbox, go)
             if names:
-                seal(inbox, receive.Ready(go.stem, (*names, go.text), Trigger.GO), now)
-                return
+                return seal(inbox, receive.Ready(go.stem, (*names, go.text), Trigger.GO), now)
+    return None
 
 
 def check_cancel_in_time(inbox: Inbox, name: str) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from batch import journal
 from batch.errors import Denied, SpoolFault
 from batch.identifiers import SenderNumber
 from batch.names import INBOXES, SAFE_NAME, Folder
@@ -96,14 +97,22 @@ class SenderHome:
         upload = Upload(self, folder, name, limit)
         if keep:
             try:
-                source = self.open_for_reading(folder, name)
-            except FileNotFoundError:
-                return upload
-            try:
-                upload.copy_from(source)
-            finally:
-                os.close(source)
+                self._resume(upload, folder, name)
+            except BaseException:
+                upload.abandon()
+                raise
         return upload
+
+    def _resume(self, upload: Upload, folder: Folder, name: str) -> None:
+        try:
+            self._must_be_open(folder, name)
+            source = self.open_for_reading(folder, name)
+        except FileNotFoundError:
+            return
+        try:
+            upload.copy_from(source)
+        finally:
+            os.close(source)
 
     def open_for_reading(self, folder: Folder, name: str) -> int:
         """A read-only descriptor on a file of the folder; never through a link."""
@@ -119,12 +128,11 @@ class SenderHome:
         """Remove an answer (kept in ``taken``, A4) or an unsealed file of an inbox."""
         path = self._path(folder) / name
         with self.locked():
-            current = self.entry(folder, name)
             if folder.is_inbox:
-                if current.sealed:
-                    raise Denied(f"{name}: this set is already sealed")
+                self._must_be_open(folder, name)
                 path.unlink()
             else:
+                self.entry(folder, name)  # only what is listed can be removed
                 path.rename(self.spool.layout.taken_name(self.sender, folder, name))
                 durable.sync_directory(self.spool.layout.taken)
             durable.sync_directory(path.parent)
@@ -133,8 +141,8 @@ class SenderHome:
         """Rename an unsealed file inside an inbox; may complete its set and so seal it."""
         directory = self._path(folder)
         with self.locked():
-            if self.entry(folder, old).sealed:
-                raise Denied(f"{old}: this set is already sealed")
+            self._must_be_open(folder, old)
+            sealing.check_cancel_in_time(self._inbox(folder), new)
             if replace:
                 (directory / old).rename(directory / new)
             else:
@@ -151,19 +159,24 @@ class SenderHome:
     def _path(self, folder: Folder) -> Path:
         return self.spool.layout.folder(self.sender, folder)
 
+    def _inbox(self, folder: Folder) -> sealing.Inbox:
+        return sealing.Inbox(self.spool.layout, self.sender, folder)
+
+    def _must_be_open(self, folder: Folder, name: str) -> None:
+        if self.entry(folder, name).sealed:
+            raise Denied(f"{name}: this set is already sealed")
+
     def _seal_after(self, folder: Folder, name: str) -> None:
         """Seal the set of ``name`` when it is complete now; the lock is held."""
-        sealing.after_arrival(
-            sealing.Inbox(self.spool.layout, self.sender, folder), name, datetime.now(UTC)
-        )
+        key = sealing.after_arrival(self._inbox(folder), name, datetime.now(UTC))
+        if key is not None:
+            journal.sealed(key)
 
     def publish(self, staging: Path, folder: Folder, name: str) -> None:
         """Give a synced staging file its name (end of U3), then seal if that completes a set."""
         directory = self._path(folder)
         with self.locked():
-            sealing.check_cancel_in_time(
-                sealing.Inbox(self.spool.layout, self.sender, folder), name
-            )
+            sealing.check_cancel_in_time(self._inbox(folder), name)
             staging.rename(directory / name)
             durable.sync_directory(directory)
             self._seal_after(folder, name)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, and_, insert, select, update
 from batch.anomalies import Anomaly
 from batch.errors import Fault
 from batch.identifiers import INSTITUTION, base36
+from batch.ingest.way import Step, next_step
 from batch.names import Environment, brussels_day, split
 from batch.states import Ingested, Part, Refused, Sealed, Stage, Verified
 from batch.storage.submission_tables import answer, counter, event, finding, part, submission
@@ -71,6 +72,15 @@ def environment_of(sealed: Sealed) -> Environment:
     return Environment.TEST if sealed.key.folder.is_test else Environment.PRODUCTION
 
 
+def suspects(connection: Connection, sets: Sequence[Sealed]) -> list[Sealed]:
+    """Those of ``sets`` that were being worked on when a worker stopped: any may be the cause."""
+    keys = {str(s.key): s for s in sets}
+    query = select(submission.c.key).where(
+        submission.c.key.in_(list(keys)), submission.c.attempt > 0
+    )
+    return [keys[key] for key in connection.execute(query).scalars()]
+
+
 def claim(
     connection: Connection, sets: Sequence[Sealed], at: datetime, max_attempts: int
 ) -> tuple[list[Claim], list[Claim]]:
@@ -91,7 +101,8 @@ def claim(
             row.id, sealed, stage, attempt, row.ticket, row.reception_answer, row.content_answer
         )
         _move(connection, taken, expected_attempt=row.attempt, values={"attempt": attempt})
-        (exhausted if attempt > max_attempts else claimed).append(taken)
+        at_risk = next_step(stage) in (Step.VERIFY, Step.INGEST)  # showing harms nobody
+        (exhausted if at_risk and attempt > max_attempts else claimed).append(taken)
     return claimed, exhausted
 
 

@@ -23,8 +23,8 @@ NSSO = "199999934"
 QUICK = {"grace_seconds": 2, "settle_seconds": 0.5, "sweep_seconds": 1}
 """Settings that shorten waits; the grace is still longer than an upload takes."""
 
-ENDED, NEVER = enterprise(1), enterprise(2)
-"""Clients of the official instance: one's mandate has ended, one never gave any."""
+ENDED, NEVER, LATER = (enterprise(number) for number in (1, 2, 3))
+"""In the official instance's register: one's mandate has ended, two never gave any."""
 
 Serving = Callable[..., Instance]
 
@@ -140,13 +140,14 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Official]:
         ["enterprise", "add", other, "--name", "Client"],
         ["enterprise", "add", ENDED, "--name", "Former client"],
         ["enterprise", "add", NEVER, "--name", "No client"],
+        ["enterprise", "add", LATER, "--name", "No client yet"],
         channel(EMPLOYER, "nsso-employer", employer, home / "employer.ssh.pub"),
         channel(client, "social-secretariat", mandatary, home / "mandatary.ssh.pub"),
         _mandate(other, client, "2024Q1"),
         _mandate(ENDED, client, "2024Q1", "--until", "2024Q4"),
     )
     assert all(each.code == 0 for each in said), said
-    assert [said[n].document["sender_number"] for n in (7, 8)] == ["000001", "000002"]
+    assert [said[n].document["sender_number"] for n in (8, 9)] == ["000001", "000002"]
     instance.serve()
     desks = [OpenSsh(instance, sender, home / f"{sender.user}.d") for sender in (employer, mandatary)]
     for desk in desks:

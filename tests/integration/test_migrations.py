@@ -1,0 +1,42 @@
+"""A database made by the migrations has exactly the tables the program works with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
+from batch.errors import InstanceError
+from batch.storage import migrations
+from batch.storage.database import engine_for, reading, writing
+from batch.storage.tables import metadata
+
+
+def test_migrated_tables_are_the_programs_tables(tmp_path: Path) -> None:
+    engine = engine_for(tmp_path / "new.sqlite")
+    migrations.upgrade(engine)
+    with reading(engine) as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:
+    engine = engine_for(tmp_path / "new.sqlite")
+    migrations.upgrade(engine)
+    migrations.upgrade(engine)
+    migrations.check(engine)
+    engine.dispose()
+
+
+def test_a_database_of_another_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    engine = engine_for(tmp_path / "new.sqlite")
+    migrations.upgrade(engine)
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(InstanceError, match="fla-batch init"):
+        migrations.check(engine)
+    engine.dispose()

@@ -1,0 +1,1 @@
+"""The Federal Learning Account, without a database: values in, verdicts out."""
