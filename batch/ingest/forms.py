@@ -14,7 +14,11 @@ from lxml.etree import _Element
 
 from batch.anomalies import Anomaly, reception
 
-_ENCODING_ERRORS = ("ERR_INVALID_ENCODING", "ERR_UNSUPPORTED_ENCODING", "ERR_UNKNOWN_ENCODING")
+_ENCODING_ERRORS = (
+    etree.ErrorTypes.ERR_INVALID_ENCODING,
+    etree.ErrorTypes.ERR_UNKNOWN_ENCODING,
+    etree.ErrorTypes.ERR_UNSUPPORTED_ENCODING,
+)
 
 
 class Malformed(Exception):
@@ -104,7 +108,7 @@ def _line(element: _Element) -> int:
 
 def _syntax_anomaly(error: etree.XMLSyntaxError) -> Anomaly:
     line = error.lineno or None
-    kinds = {entry.type_name for entry in error.error_log}  # type: ignore[attr-defined]
-    if kinds.intersection(_ENCODING_ERRORS):
+    code: int = error.code  # type: ignore[attr-defined]  # absent from the stubs only
+    if code in _ENCODING_ERRORS:
         return reception("138", "The file's bytes are not the UTF-8 it declares.", line=line)
     return reception("102", f"The file is not well-formed XML: {error.msg}", line=line)

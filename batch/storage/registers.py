@@ -44,6 +44,7 @@ class Registers:
         self._engine = engine
 
     def enterprise(self, number: EnterpriseNumber) -> Enterprise | None:
+        """The enterprise with this number; None when it is not in the register."""
         with reading(self._engine) as connection:
             return _enterprise(connection, number)
 

@@ -254,6 +254,7 @@ TABLE_OF: dict[type[Fact], Table] = {
 
 
 def text_of(value: object) -> str | None:
+    """What a number or a quarter is as a column."""
     return None if value is None else str(value)
 
 

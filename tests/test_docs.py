@@ -1,0 +1,59 @@
+"""What the pages say is there: links, commands, and nothing of the machine they were written on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from batch.cli.main import app
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+COMMAND = re.compile(r"fla-batch (?:--data \S+ )?([a-z-]+)(?: ([a-z-]+))?")
+
+
+def _ids(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_ids)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = [t for t in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in t]
+    assert [t for t in targets if not (page.parent / t).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_ids)
+def test_commands_named_in_the_pages_exist(page: Path) -> None:
+    groups = {name: info for name, info in _commands().items()}
+    unknown = []
+    for name, second in COMMAND.findall(page.read_text(encoding="utf-8")):
+        if name not in groups:
+            unknown.append(name)
+        elif groups[name] and second and second not in groups[name]:
+            unknown.append(f"{name} {second}")
+    assert unknown == []
+
+
+def test_every_command_is_told_to_somebody() -> None:
+    """Each command and subcommand stands in a page for the one who needs it."""
+    told = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    missing = [
+        f"{name} {sub}".strip()
+        for name, subs in _commands().items()
+        for sub in (subs or ("",))
+        if not re.search(rf"{name}[^\n]*\b{sub}" if sub else rf"\b{name}\b", told)
+    ]
+    assert missing == []
+
+
+def _commands() -> dict[str, tuple[str, ...]]:
+    root = typer.main.get_command(app)
+    found: dict[str, tuple[str, ...]] = {}
+    for name, command in getattr(root, "commands", {}).items():
+        found[name] = tuple(getattr(command, "commands", {}))
+    assert found
+    return found
