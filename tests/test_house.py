@@ -35,6 +35,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"sftp_server", "watcher", "worker", "client"}),
     frozenset({"supervisor"}),
     frozenset({"processes"}),
+    frozenset({"demo"}),
     frozenset({"cli"}),
 )
 """Imports point down: a part may import its own layer and those above it in this list."""
@@ -58,6 +59,9 @@ EXEMPTIONS: dict[tuple[str, str], str] = {
     ),
     ("only_the_command_line_speaks", "batch/supervisor.py"): (
         "a child whose parent is already gone leaves at once, before anything is open"
+    ),
+    ("functions_fit_a_screen", "batch/storage/migrations/versions/0001_first.py"): (
+        "the tables of a version, one after the other; it is never changed again"
     ),
 }
 """(rule, file): the reason. One that is no longer needed is red."""

@@ -87,36 +87,38 @@ def list_submissions(
     if json:
         output.document([*found, *({"problem": text} for text in loose)])
     else:
-        columns = (
-            "set",
-            "sender",
-            "folder",
-            "state",
-            "ok",
-            "refused",
-            "codes",
-            "sealed at",
-            "problem",
-        )
-        rows = [
-            (
-                line.stem,
-                line.sender_number,
-                line.folder,
-                line.state,
-                line.accepted,
-                line.refused,
-                " ".join(line.codes),
-                f"{line.sealed_at:%Y-%m-%d %H:%M:%S}",
-                line.problem,
-            )
-            for line in found
-        ]
-        output.table("Submissions", columns, rows)
+        output.table("Submissions", _LINE_COLUMNS, [_line(line) for line in found])
         for text in loose:
-            output.console.print(text)
+            output.errors.print(text, markup=False)
     if only_problems and (found or loose):
         raise typer.Exit(1)
+
+
+_LINE_COLUMNS = (
+    "set",
+    "sender",
+    "folder",
+    "state",
+    "accepted",
+    "refused",
+    "codes",
+    "sealed at",
+    "problem",
+)
+
+
+def _line(line: reports.Line) -> tuple[object, ...]:
+    return (
+        line.stem,
+        line.sender_number,
+        line.folder,
+        line.state,
+        line.accepted,
+        line.refused,
+        " ".join(line.codes),
+        f"{line.sealed_at:%Y-%m-%d %H:%M:%S}",
+        line.problem,
+    )
 
 
 @submission.command("show")
@@ -181,36 +183,27 @@ def show_account(
     if json:
         output.document(held)
         return
-    output.table(
-        f"Rights of {worker.masked} with {number}",
-        ("reference", "FLA id", "version", "status", "type", "year", "hours"),
-        [
-            (r.reference, r.fla_id, r.version, r.status, r.type, r.year, _hours(r.hours))
-            for r in held.rights
-        ],
-    )
-    output.table(
-        "Trainings",
-        ("reference", "FLA id", "version", "status", "name", "from", "to", "hours"),
-        [
-            (
-                t.reference,
-                t.fla_id,
-                t.version,
-                t.status,
-                t.name,
-                t.starting_date,
-                t.ending_date,
-                _hours(t.hours),
-            )
-            for t in held.trainings
-        ],
-    )
-    output.table(
-        "Remaining hours",
-        ("year", "type", "hours"),
-        [(r.year, r.type, _hours(r.hours)) for r in held.remaining],
-    )
+    _print_account(held, worker)
+
+
+def _print_account(held: accounts.AccountStatement, worker: Inss) -> None:
+    columns = ("reference", "FLA id", "version", "status")
+    rights = [
+        (r.reference, r.fla_id, r.version, r.status, r.type, r.year, _hours(r.hours))
+        for r in held.rights
+    ]
+    title = f"Rights of {worker.masked} with {held.employer}"
+    output.table(title, (*columns, "type", "year", "hours"), rights)
+    trainings = [
+        (t.reference, t.fla_id, t.version, t.status, t.name, *_span(t)) for t in held.trainings
+    ]
+    output.table("Trainings", (*columns, "name", "from", "to", "hours"), trainings)
+    remaining = [(r.year, r.type, _hours(r.hours)) for r in held.remaining]
+    output.table("Remaining hours", ("year", "type", "hours"), remaining)
+
+
+def _span(line: accounts.TrainingLine) -> tuple[object, ...]:
+    return (line.starting_date, line.ending_date, _hours(line.hours))
 
 
 def anomaly(

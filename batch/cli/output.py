@@ -15,6 +15,7 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")
@@ -25,9 +26,9 @@ PIPED_WIDTH = 240
 
 
 def _console(stderr: bool) -> Console:
-    shown = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    shown = Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False)
     if not shown.is_terminal and "COLUMNS" not in os.environ:
-        shown = Console(stderr=stderr, highlight=False, soft_wrap=True, width=PIPED_WIDTH)
+        shown.width = PIPED_WIDTH
     return shown
 
 
@@ -67,5 +68,5 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for column in columns:
         grid.add_column(column, overflow="fold")
     for row in rows:
-        grid.add_row(*("" if cell is None else str(cell) for cell in row))
+        grid.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     console.print(grid)

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.markup import escape
 
 from batch.cli import output
 from batch.errors import OperatorError
@@ -378,8 +377,7 @@ def _words(key: str) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(BRUSSELS).strftime("%Y-%m-%d %H:%M:%S")
-    text = " ".join(value) if isinstance(value, list) else str("" if value is None else value)
-    return escape(text)
+    return " ".join(value) if isinstance(value, list) else str("" if value is None else value)
 
 
 def _say(json: bool, facts: Any, sentence: str) -> None:

@@ -13,14 +13,12 @@ from batch.demo.cast import Cast, Command
 from batch.demo.channel import HOST
 from batch.demo.outcome import Came
 from batch.demo.postbox import Postbox
-from batch.demo.story import PARTIES, Party, PlayFailed, Step
+from batch.demo.story import PARTIES, Party, Step
 from batch.demo.transfer import Transfer, open_transfer
 from batch.names import Environment, Folder, Kind, Stem
 
 ANSWER_SECONDS = 15.0
 """For one set: the grace at GO (5 s at most) and the judging of a few forms."""
-PLAY_SECONDS = 30.0
-"""For all sets, beside what is under way: with start and stop it stays within a minute."""
 _PAUSE = 0.1
 
 
@@ -65,13 +63,10 @@ class Stage:
         self._open.close()
 
     def play(self, story: tuple[Step, ...]) -> list[Came]:
-        """Play every step in turn; raise PlayFailed when time runs out or a program fails."""
-        until = time.monotonic() + PLAY_SECONDS
-        return [self._step(number, step, until) for number, step in enumerate(story, 1)]
+        """Play every step in turn; raise PlayFailed when a program fails."""
+        return [self._step(number, step) for number, step in enumerate(story, 1)]
 
-    def _step(self, number: int, step: Step, until: float) -> Came:
-        if time.monotonic() > until:
-            raise PlayFailed(f"not all was played within {PLAY_SECONDS:.0f} s")
+    def _step(self, number: int, step: Step) -> Came:
         self.tell.heading(f"{number}. {step.title}")
         stem = self._stem(step)
         files = self._write(step, stem)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Protocol
 
 from batch.errors import SpoolFault
 from batch.identifiers import EnterpriseNumber, SenderNumber
+from batch.ingest import reception
+from batch.ingest.scan import Scan
 from batch.ingest.services import ContentFacts, Description
 from batch.names import split
 from batch.registers import Channel, Enterprise, Mandate, Standing, standing
 from batch.settings import Settings
 from batch.signing import verification
 from batch.signing.policy import SignaturePolicy
-from batch.signing.verdict import NotSigned
+from batch.signing.verdict import NotSigned, Verdict
 from batch.states import Sealed, SealedFile
 from batch.storage.dossiers import Dossier
 from batch.storage.submissions import environment_of
@@ -68,6 +70,26 @@ class Facts:
         held = home.read(fs, policy.max_bytes)
         certificates = channel.certificates_at(sealed.sealed_at)
         return verification.begin(held, certificates, policy, sealed.sealed_at)
+
+    def reception(
+        self,
+        sealed: Sealed,
+        channel: Channel,
+        scans: Mapping[str, Scan],
+        signatures: Mapping[str, Verdict],
+        replays: Mapping[str, str],
+    ) -> reception.Facts:
+        """All that reception judges by."""
+        return reception.Facts(
+            channel=channel,
+            environment=environment_of(sealed),
+            service=self.service(sealed),
+            scans=scans,
+            signatures=signatures,
+            replays=replays,
+            too_old_days=self.settings.too_old_days,
+            max_parts=self.settings.max_parts,
+        )
 
     def content(
         self, sealed: Sealed, channel: Channel, submission: int, ticket: Callable[[int], str]

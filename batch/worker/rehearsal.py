@@ -32,7 +32,6 @@ from batch.storage.database import Transaction, engine_for, trying
 from batch.storage.dossiers import Dossier
 from batch.storage.instance import Instance
 from batch.storage.registers import Registers
-from batch.storage.submissions import environment_of
 from batch.storage.tables import metadata
 from batch.worker.facts import Facts
 from batch.worker.serving import bind, descriptions
@@ -108,31 +107,12 @@ def _one(
 ) -> Rehearsed:
     served = descriptions(settings)
     presumed = Presumed(tuple(s.name for s in served))
-    register = Registers(instance.production) if instance else presumed
-    facts = Facts(settings, register, served)
-    channel = register.channel(sealed.key.channel)
+    facts = Facts(settings, Registers(instance.production) if instance else presumed, served)
+    channel = facts.registers.channel(sealed.key.channel)
     if channel is None:
         raise OperatorError(f"sender {sealed.key.channel}: the register has no such channel")
     home = {name: Dossier(path.parent) for name, path in paths.items()}
-
-    def begin(fs: SealedFile) -> Verifier | NotSigned | None:
-        return facts.begin(sealed, channel, home[fs.name], fs) if instance else None
-
-    service = facts.service(sealed)
-    scans, signatures = look(sealed, service, lambda f: home[f.name].blocks(f), begin)
-    outcome = reception.judge(
-        sealed,
-        reception.Facts(
-            channel=channel,
-            environment=environment_of(sealed),
-            service=service,
-            scans=scans,
-            signatures=signatures,
-            replays={},
-            too_old_days=settings.too_old_days,
-            max_parts=settings.max_parts,
-        ),
-    )
+    outcome = _reception(sealed, facts, channel, home, judge_signatures=instance is not None)
     undecided = NEVER_OFFLINE if instance else tuple(sorted((*NEVER_OFFLINE, *BY_REGISTERS)))
     key = sealed.key
     match outcome:
@@ -151,6 +131,25 @@ def _one(
             return Rehearsed(key.stem, key.folder, False, outcome.anomalies, (), undecided)
         case Deferred():
             raise OperatorError(f"{key.stem}: cannot be judged now: {outcome.reason}")
+
+
+def _reception(
+    sealed: Sealed,
+    facts: Facts,
+    channel: Channel,
+    home: dict[str, Dossier],
+    *,
+    judge_signatures: bool,
+) -> Verified | Refused | Deferred:
+    """Reception as the worker does it; nothing is known here of what was accepted before."""
+
+    def begin(fs: SealedFile) -> Verifier | NotSigned | None:
+        return facts.begin(sealed, channel, home[fs.name], fs) if judge_signatures else None
+
+    service = facts.service(sealed)
+    scans, signatures = look(sealed, service, lambda f: home[f.name].blocks(f), begin)
+    wanted = facts.reception(sealed, channel, scans, signatures, replays={})
+    return reception.judge(sealed, wanted)
 
 
 def _presumed_sealed(

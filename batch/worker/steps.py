@@ -48,19 +48,8 @@ class Steps:
         scans, signatures = look(
             sealed, service, home.blocks, lambda fs: self.facts.begin(sealed, channel, home, fs)
         )
-        outcome = reception.judge(
-            sealed,
-            reception.Facts(
-                channel=channel,
-                environment=taken.environment,
-                service=service,
-                scans=scans,
-                signatures=signatures,
-                replays=found.accepted,
-                too_old_days=self.facts.settings.too_old_days,
-                max_parts=self.facts.settings.max_parts,
-            ),
-        )
+        wanted = self.facts.reception(sealed, channel, scans, signatures, found.accepted)
+        outcome = reception.judge(sealed, wanted)
         if isinstance(outcome, Deferred):
             return outcome
         receipt = answer.acrf(outcome, taken.ticket, at)

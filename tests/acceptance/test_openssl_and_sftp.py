@@ -81,7 +81,7 @@ def test_a_signed_set_is_recorded_and_answered_in_the_shapes_of_the_contract(
     assert {k: followed[k] for k in ("reference", "version", "status", "hours")} == {
         **{"reference": "T/2025/0815", "version": 1, "status": "FOLLOWED", "hours": 400},
     }
-    left = {r["type"]: r["remaining"] for r in account["remaining"] if r["year"] == 2025}
+    left = {r["type"]: r["hours"] for r in account["remaining"] if r["year"] == 2025}
     assert left["LEGAL"] == 3400
     assert not any(left.get(kind) for kind in ("SECTOR", "EMPLOYER"))
 

@@ -15,7 +15,6 @@ from tests.acceptance.conftest import ENDED, LATER, NEVER, Official
 from tests.declarations import (
     CLIENTS,
     EMPLOYER,
-    PERSONS,
     declaration,
     person,
     right,
@@ -223,7 +222,7 @@ def test_a_mandatary_speaks_for_its_clients_alone(official: Official) -> None:
     own, client, _ = CLIENTS
     employers = (client, NEVER, CLIENTS[2], ENDED, own)
     forms = [
-        right(f"R/mandate/{n}", employer=number, inss=PERSONS[n], number=n)
+        right(f"R/mandate/{n}", employer=number, inss=person(720_200 + n), number=n)
         for n, number in enumerate(employers)
     ]
     stem = official.send(declaration(*forms), official.mandatary)

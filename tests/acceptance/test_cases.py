@@ -1,0 +1,172 @@
+"""Every case of the catalogue of fixtures is answered by the server as its case.toml says.
+
+The same cases go through ``fla-batch check`` on the same instance first, which says the same
+where it can be known offline, and leaves no trace.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from fixtures.case import Case, all_cases
+from fixtures.certificates import PKI
+from tests.acceptance.clients import Mail
+from tests.acceptance.conftest import Registered, Serving
+from tests.acceptance.instance import Instance, numbers_of_persons
+
+ALL = all_cases()
+UNFINISHED_SECONDS = 5
+NOT_OFFLINE = {"130", "133", "277"}
+"""What hangs on what else was sent, or will be: nobody can know it beforehand."""
+
+
+def _name(case: Case) -> str:
+    return case.name
+
+
+@dataclass(frozen=True)
+class Sending:
+    """The instance, the employer's connection, and the day on which the cases are sent."""
+
+    instance: Instance
+    mail: Mail
+    sender: str
+    day: date
+
+    def stem(self, case: Case) -> str:
+        return case.stem_for(self.sender, self.day)
+
+
+@pytest.fixture(scope="module")
+def day() -> date:
+    return datetime.now(UTC).astimezone(ZoneInfo("Europe/Brussels")).date()
+
+
+@pytest.fixture(scope="module")
+def instance(serving: Serving) -> Instance:
+    return serving(unfinished_seconds=UNFINISHED_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def checked(instance: Instance, registered: Registered, day: date) -> dict[str, dict[str, Any]]:
+    """What ``check`` says of every case by its stem, before anything is sent."""
+    by_folder: defaultdict[str, list[str]] = defaultdict(list)
+    for case in ALL:
+        for name, content in case.files(registered.employer.number, day).items():
+            (instance.root / name).write_bytes(content)
+            by_folder[case.folder].append(name)
+    before = _recorded(instance)
+    said = instance.commands(
+        *(
+            ["check", *names, "--folder", folder, "--sender", registered.employer.number, "--json"]
+            for folder, names in by_folder.items()
+        )
+    )
+    assert [each.code for each in said] == [1, 1], said
+    assert _recorded(instance) == before
+    return {found["stem"]: found for each in said for found in each.document}
+
+
+def _recorded(instance: Instance) -> dict[str, int]:
+    return {p.name: p.stat().st_size for p in instance.data.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def sending(
+    instance: Instance, registered: Registered, day: date, checked: dict[str, dict[str, Any]]
+) -> Iterator[Sending]:
+    """All cases sent, one after another, by the employer of the fixtures."""
+    assert checked
+    instance.serve()
+    with Mail(instance, registered.employer) as mail:
+        for case in ALL:
+            mail.put(case.files(registered.employer.number, day), case.folder)
+        yield Sending(instance, mail, registered.employer.number, day)
+
+
+@pytest.mark.parametrize("case", ALL, ids=_name)
+def test_the_server_answers(sending: Sending, case: Case) -> None:
+    outbox = sending.mail.outtest if case.folder == "INTEST" else sending.mail.out
+    receipt, notice = outbox.verdict(sending.stem(case))
+    assert sorted(receipt.codes) == sorted(f"ACRF-{code}" for code in case.codes)
+    forms = notice.forms if notice is not None else []
+    assert [(form.result, form.blocking) for form in forms] == [
+        (str(form.result), tuple((error.id, error.line) for error in form.errors))
+        for form in case.forms
+    ]
+
+
+@pytest.mark.parametrize("case", [c for c in ALL if not NOT_OFFLINE & set(c.codes)], ids=_name)
+def test_check_says_the_same_beforehand(
+    checked: dict[str, dict[str, Any]], registered: Registered, day: date, case: Case
+) -> None:
+    found = checked[case.stem_for(registered.employer.number, day)]
+    assert found["folder"] == case.folder
+    assert sorted(_blocking(found["reception"])) == sorted((f"ACRF-{c}", None) for c in case.codes)
+    assert found["reception"]["result_code"] == int(not case.codes)
+    assert [(form["result_code"], _blocking(form)) for form in found["forms"]] == [
+        (form.result, [(error.id, error.line) for error in form.errors]) for form in case.forms
+    ]
+    assert found["accepted"] == (not case.codes and all(form.result for form in case.forms))
+    assert set(found["undecided"]) >= NOT_OFFLINE
+
+
+def _blocking(judged: dict[str, Any]) -> list[tuple[str, int | None]]:
+    """Codes with their lines; a line of the reception is not in the catalogue."""
+    content = "form" in judged
+    return [
+        (a["error_id"], a["line"] if content else None)
+        for a in judged["anomalies"]
+        if a["class"] == "B"
+    ]
+
+
+@pytest.mark.parametrize("name", sorted({case.registered for case in ALL} - {"employer"}))
+def test_a_certificate_that_may_not_sign_is_not_taken_by_the_register(
+    instance: Instance, registered: Registered, name: str
+) -> None:
+    """That is why its cases are refused as another certificate's."""
+    file = PKI / f"{name}.pem"
+    said = instance.command("channel", "certificate", registered.employer.number, file)
+    assert said.code == 1
+    assert "certificate" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_fault_in_the_signature_of_a_test_is_shown_as_a_warning(sending: Sending) -> None:
+    [case] = [c for c in ALL if c.name == "verify/fault-in-test"]
+    sending.mail.outtest.verdict(sending.stem(case))
+    shown = sending.instance.json("submission", "show", sending.stem(case))
+    [warning] = [f for f in shown["findings"] if f["error_id"] == "ACRF-125"]
+    assert warning["severity"] == "W"
+
+
+def test_nothing_is_answered_twice_and_no_case_without_its_list_entry(sending: Sending) -> None:
+    for case in ALL:
+        outbox = sending.mail.outtest if case.folder == "INTEST" else sending.mail.out
+        outbox.verdict(sending.stem(case))
+    answered = [*sending.mail.out.seen.values(), *sending.mail.outtest.seen.values()]
+    assert len(answered) == sum(1 if case.codes else 2 for case in ALL)
+    listed = sending.instance.json("submission", "list")
+    assert sorted(line["stem"] for line in listed) == sorted(sending.stem(case) for case in ALL)
+    assert {line["state"] for line in listed} == {"answered"}
+
+
+def test_the_log_names_every_set_and_no_person(sending: Sending) -> None:
+    """Eleven digits that check as an INSS are in the files and nowhere in the log."""
+    for case in ALL:
+        outbox = sending.mail.outtest if case.folder == "INTEST" else sending.mail.out
+        outbox.verdict(sending.stem(case))
+    log = sending.instance.log
+    for case in ALL:
+        assert sending.stem(case) in log, case.name
+    persons = {n for c in ALL for part in c.parts for n in numbers_of_persons(part.fi.decode("latin1"))}
+    assert len(persons) > 50
+    assert numbers_of_persons(log) == set()
