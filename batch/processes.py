@@ -1,6 +1,7 @@
-"""``python -m batch.processes ROLE SETTINGS``: one process of ``serve``, started by the supervisor.
+"""``python -m batch.processes ROLE PARENT SETTINGS``: one process of ``serve``.
 
-Fresh interpreters, never forks: nothing of the supervisor's memory, threads or keys comes along.
+Started by the supervisor as a fresh interpreter, never by a fork: nothing of its memory, threads
+or keys comes along.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ def _ready(host: str, port: int) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run one role with the settings of the supervisor (JSON); 1 and a sentence when it cannot."""
-    role, text = arguments
+    role, parent, text = arguments
     settings = Settings.model_validate_json(text)
-    supervisor.die_with_parent()
+    supervisor.die_with(int(parent))
     try:
         if role == "sftp":
             from batch.sftp_server import server

@@ -29,11 +29,10 @@ EARLY_SECONDS = 2.0
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent() -> None:
+def die_with(supervisor: int) -> None:
     """Be killed by the kernel when the supervisor is gone; leave if it is gone already."""
-    parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent or parent == 1:
+    if os.getppid() != supervisor:
         os._exit(1)
 
 
@@ -60,8 +59,9 @@ class Supervisor:
             return code
 
     def _start(self, role: str) -> None:
+        given = self.settings.model_dump_json()
         self._running[role] = subprocess.Popen(  # noqa: S603 - our own module, our own settings
-            [sys.executable, "-m", "batch.processes", role, self.settings.model_dump_json()],
+            [sys.executable, "-m", "batch.processes", role, str(os.getpid()), given],
             stdin=subprocess.DEVNULL,
             close_fds=False,  # they hold the instance's lock with us
         )

@@ -54,6 +54,9 @@ def main(
     context.obj = settings.load(data=data)
 
 
+_INTERRUPTED = 130  # what typer makes of Ctrl-C; the contract knows 0, 1 and 2
+
+
 def run(arguments: list[str] | None = None) -> None:
     """The console script: run, and leave with 0, 1 or 2; never with a traceback."""
     command = typer.main.get_command(app)
@@ -75,6 +78,9 @@ def run(arguments: list[str] | None = None) -> None:
         typer.echo(f"fla-batch: {error}", err=True)
         sys.exit(1)
     except (typer.Abort, KeyboardInterrupt):
+        typer.echo("fla-batch: interrupted", err=True)
+        sys.exit(1)
+    if code == _INTERRUPTED:
         typer.echo("fla-batch: interrupted", err=True)
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

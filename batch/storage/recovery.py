@@ -15,8 +15,8 @@ from sqlalchemy import Engine, select
 
 from batch.names import INBOXES, split
 from batch.states import SetKey, Stage
-from batch.storage import dossiers, durable
-from batch.storage.database import reading
+from batch.storage import dossiers, durable, submissions
+from batch.storage.database import reading, writing
 from batch.storage.instance import Instance
 from batch.storage.layout import Layout
 from batch.storage.sealing import Inbox
@@ -28,6 +28,9 @@ def recover(instance: Instance) -> list[str]:
     layout = instance.layout
     drop_unfinished(layout)
     finish_unlisting(instance)
+    for engine in (instance.production, instance.test):
+        with writing(engine) as connection:
+            submissions.give_back(connection)
     return list(problems(instance))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -33,6 +34,7 @@ submission = Table(
     Column("sealed_at", Instant, nullable=False),
     Column("state", String(12), nullable=False),
     Column("attempt", Integer, nullable=False, default=0),
+    Column("in_hand", Boolean, nullable=False, default=False),
     Column("ticket", String(13), nullable=False, unique=True),
     Column("reception_answer", String(40), nullable=False),
     Column("content_answer", String(40), nullable=False),

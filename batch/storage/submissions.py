@@ -100,7 +100,8 @@ def claim(
         taken = Claim(
             row.id, sealed, stage, attempt, row.ticket, row.reception_answer, row.content_answer
         )
-        _move(connection, taken, expected_attempt=row.attempt, values={"attempt": attempt})
+        values: dict[str, object] = {"attempt": attempt, "in_hand": True}
+        _move(connection, taken, expected_attempt=row.attempt, values=values)
         at_risk = next_step(stage) in (Step.VERIFY, Step.INGEST)  # showing harms nobody
         (exhausted if at_risk and attempt > max_attempts else claimed).append(taken)
     return claimed, exhausted
@@ -119,7 +120,26 @@ def reread(connection: Connection, taken: Claim) -> Claim:
 def release(connection: Connection, claims: Iterable[Claim]) -> None:
     """Give back what could not be decided for now: waiting is no attempt."""
     for taken in claims:
-        _move(connection, taken, values={"attempt": taken.attempt - 1})
+        _move(connection, taken, values={"attempt": taken.attempt - 1, "in_hand": False})
+
+
+def put_down(connection: Connection, claims: Iterable[Claim]) -> None:
+    """These failed for a reason of their own; the attempt counts."""
+    for taken in claims:
+        _move(connection, taken, values={"in_hand": False})
+
+
+def give_back(connection: Connection) -> int:
+    """Nobody works here: what was in hand when *all* of us stopped is not to blame for it.
+
+    Its attempt does not count; one that ended with the worker alone does. How many sets.
+    """
+    stopped = connection.execute(
+        update(submission)
+        .where(submission.c.in_hand.is_(True))
+        .values(in_hand=False, attempt=submission.c.attempt - 1)
+    )
+    return stopped.rowcount
 
 
 def record_reception(
@@ -149,7 +169,7 @@ def record_reception(
             ],
         )
     else:
-        values = {"state": Stage.REFUSED}
+        values = {"state": Stage.REFUSED, "in_hand": False}
         anomalies = outcome.anomalies
     _move(connection, taken, values=values)
     record_findings(connection, taken.id, [(None, a) for a in anomalies])
@@ -171,7 +191,12 @@ def record_content(
     _move(
         connection,
         taken,
-        values={"state": Stage.INGESTED, "accepted": outcome.accepted, "refused": outcome.refused},
+        values={
+            "state": Stage.INGESTED,
+            "accepted": outcome.accepted,
+            "refused": outcome.refused,
+            "in_hand": False,
+        },
     )
     for name, accepted in accepted_by_part.items():
         connection.execute(
@@ -222,14 +247,18 @@ def record_emitted(connection: Connection, answer_ids: Sequence[int], at: dateti
     ).scalars()
     for submission_id in list(finished):
         connection.execute(
-            update(submission).where(submission.c.id == submission_id).values(state=Stage.ANSWERED)
+            update(submission)
+            .where(submission.c.id == submission_id)
+            .values(state=Stage.ANSWERED, in_hand=False)
         )
         _add_event(connection, submission_id, Stage.ANSWERED, at, "")
 
 
 def record_quarantined(connection: Connection, taken: Claim, problem: str, at: datetime) -> None:
     """This set stopped the worker too often: set aside for an operator."""
-    _move(connection, taken, values={"state": Stage.QUARANTINED, "problem": problem})
+    _move(
+        connection, taken, values={"state": Stage.QUARANTINED, "problem": problem, "in_hand": False}
+    )
     _add_event(connection, taken.id, Stage.QUARANTINED, at, problem)
 
 

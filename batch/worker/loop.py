@@ -184,9 +184,10 @@ class Worker:
     def _defer(self, engine: Database, deferred: _Deferrals) -> None:
         for key in deferred.paused:
             self._pause(key)
-        if deferred.undecided:
+        if deferred.undecided or deferred.failed:
             with writing(engine) as connection:
                 submissions.release(connection, deferred.undecided)
+                submissions.put_down(connection, deferred.failed)
 
     def _pause(self, key: SetKey) -> None:
         self._not_before[key] = time.monotonic() + PAUSE_SECONDS
@@ -197,9 +198,10 @@ class Worker:
 
 @dataclass(slots=True)
 class _Deferrals:
-    """What a batch could not decide: ``undecided`` for now (no attempt), ``paused`` for a while."""
+    """What a batch could not decide: ``undecided`` for now (no attempt), or ``failed``."""
 
     undecided: list[Claim] = field(default_factory=list)
+    failed: list[Claim] = field(default_factory=list)
     paused: list[SetKey] = field(default_factory=list)
 
     def add(self, taken: Claim, reason: str) -> None:
@@ -215,6 +217,7 @@ class _Deferrals:
         except (Busy, OSError) as fault:
             self.add(taken, str(fault))
         except Exception as error:
+            self.failed.append(taken)
             self.paused.append(taken.sealed.key)
             journal.worker_failed(taken.sealed.key, error)
 

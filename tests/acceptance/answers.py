@@ -102,7 +102,9 @@ class Outbox:
                 assert len(data) == 1, f"{go} came before its data: {listed}"
                 wanted[go] = (data[0], f"FS{go[2:]}.1")
         if wanted:
-            got = self.client.fetch(self.folder, [name for pair in wanted.values() for name in pair])
+            got = self.client.fetch(
+                self.folder, [name for pair in wanted.values() for name in pair]
+            )
             for go, (data_name, fs) in wanted.items():
                 self.seen[go] = read(data_name, got[data_name], got[fs])
 
@@ -120,7 +122,9 @@ class Outbox:
             if len(found) >= (count if count is not None else _announced(found)):
                 return found
             time.sleep(0.1)
-        raise AssertionError(f"{stem}: still {[a.name for a in self.about(stem)]} after {seconds} s")
+        raise AssertionError(
+            f"{stem}: still {[a.name for a in self.about(stem)]} after {seconds} s"
+        )
 
     def verdict(self, stem: str) -> tuple[Answer, Answer | None]:
         """The one ACRF of a stem and, when it is positive, its one NOTI."""

@@ -85,9 +85,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Registered:
 
 
 @pytest.fixture(scope="module")
-def serving(
-    registered: Registered, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Serving]:
+def serving(registered: Registered, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """Makes copies of the registered instance, with settings by name; none outlives the module."""
     made: list[Instance] = []
 
@@ -149,7 +147,9 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Official]:
     assert all(each.code == 0 for each in said), said
     assert [said[n].document["sender_number"] for n in (8, 9)] == ["000001", "000002"]
     instance.serve()
-    desks = [OpenSsh(instance, sender, home / f"{sender.user}.d") for sender in (employer, mandatary)]
+    desks = [
+        OpenSsh(instance, sender, home / f"{sender.user}.d") for sender in (employer, mandatary)
+    ]
     for desk in desks:
         desk.home.mkdir()
     yield Official(instance, openssl, *desks, stranger)

@@ -19,7 +19,7 @@ COMMAND = (sys.executable, "-c", "from batch.cli.main import run; run()")
 """What the console script does, for a source tree and for an installed package alike."""
 
 _MANY = """
-import json, os, sys, tempfile
+import json, os, sys, tempfile, traceback
 from batch.cli.main import run
 kept = os.dup(1)
 for arguments in json.load(sys.stdin):
@@ -31,6 +31,9 @@ for arguments in json.load(sys.stdin):
             code = 0
         except SystemExit as end:
             code = end.code or 0
+        except BaseException:
+            traceback.print_exc()
+            code = 99
         sys.stdout.flush()
         sys.stderr.flush()
         texts = []

@@ -167,6 +167,8 @@ def test_the_log_names_every_set_and_no_person(sending: Sending) -> None:
     log = sending.instance.log
     for case in ALL:
         assert sending.stem(case) in log, case.name
-    persons = {n for c in ALL for part in c.parts for n in numbers_of_persons(part.fi.decode("latin1"))}
+    persons = {
+        n for c in ALL for part in c.parts for n in numbers_of_persons(part.fi.decode("latin1"))
+    }
     assert len(persons) > 50
     assert numbers_of_persons(log) == set()

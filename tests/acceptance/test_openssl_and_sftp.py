@@ -47,7 +47,9 @@ def test_a_signed_set_is_recorded_and_answered_in_the_shapes_of_the_contract(
     assert notice is not None
     assert TICKET.fullmatch(receipt.ticket)
     for answer in (receipt, notice):
-        assert re.fullmatch(rf"FO\.{answer.layer}\.999999\.{today()}\.[0-9A-Z]{{5}}\.R\.1\.1", answer.name)
+        assert re.fullmatch(
+            rf"FO\.{answer.layer}\.999999\.{today()}\.[0-9A-Z]{{5}}\.R\.1\.1", answer.name
+        )
         official.openssl.verify(answer, official.instance.institution)
 
     header = ["ACRF001", _day(), None, "0", "FA"]
@@ -153,7 +155,9 @@ def test_go_comes_last_of_an_answer(official: Official) -> None:
         observer.join()
     kinds = [name.split(".")[0] for name in arrivals.names]
     stems = [name.split(".")[1:6] for name in arrivals.names]
-    assert [sorted(kinds[n : n + 2]) + kinds[n + 2 : n + 3] for n in (0, 3)] == [["FO", "FS", "GO"]] * 2
+    assert [sorted(kinds[n : n + 2]) + kinds[n + 2 : n + 3] for n in (0, 3)] == [
+        ["FO", "FS", "GO"]
+    ] * 2
     assert all(stems[n] == stems[n + 1] == stems[n + 2] for n in (0, 3))
     assert [stems[0][0], stems[3][0]] == ["ACRF", "NOTI"]
 

@@ -211,7 +211,9 @@ def _each_form_is_recorded_once(instance: Instance) -> None:
     }
     database = sqlite3.connect(instance.data / "db" / "production.sqlite")
     try:
-        held = database.execute("SELECT registrant_reference, version FROM ledger_object").fetchall()
+        held = database.execute(
+            "SELECT registrant_reference, version FROM ledger_object"
+        ).fetchall()
         versions = database.execute("SELECT count(*) FROM training_right").fetchone()
     finally:
         database.close()

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, event, func, select
 from batch.cli.output import plain
 from batch.fla.account import Window, account_of, balances
 from batch.fla.ledger import AccountKey, Wanted
-from batch.fla.service import CHUNK, describe, fla_service
+from batch.fla.service import CHUNK, fla_service
 from batch.identifiers import EnterpriseNumber, Inss, NssoNumber
 from batch.ingest.forms import forms
 from batch.ingest.services import ContentFacts, FormVerdict, Service
@@ -107,9 +107,8 @@ def test_a_right_and_a_training_are_stored_and_answered(engine: Engine) -> None:
     assert got["FLAId"].startswith("20260120")
     assert int(got["FLAId"][22:]) == 97 - int(got["FLAId"][:22]) % 97
     del got["FLAId"]
-    assert got == {
-        "Version": "1", "RegistrantReference": "T/1", "LEGAL": "3400", "SECTOR": "0", "EMPLOYER": "0",
-    }  # fmt: skip
+    left = {"LEGAL": "3400", "SECTOR": "0", "EMPLOYER": "0"}
+    assert got == {"Version": "1", "RegistrantReference": "T/1", **left}
 
 
 def test_the_same_file_again_stores_nothing_and_is_answered_the_same(engine: Engine) -> None:
@@ -145,7 +144,9 @@ def test_versions_keep_what_made_them(engine: Engine) -> None:
     assert (result(cancel)["Version"], ids(gone)) == ("3", ["FLA02-241"])
     (right,) = plain(statement(engine, history=True))["rights"]
     assert (right["status"], right["version"], right["hours"]) == ("CANCELLED", 3, 200)
-    made = [(v["operation"], v["hours"], v["submission"], v["form_ticket"]) for v in right["history"]]
+    made = [
+        (v["operation"], v["hours"], v["submission"], v["form_ticket"]) for v in right["history"]
+    ]
     assert made == [
         ("IN", 100, 1, "0000000000001"),
         ("UPDATE", 200, 2, "0000000000001"),
@@ -163,18 +164,15 @@ def test_an_object_is_found_by_its_fla_id(engine: Engine) -> None:
     assert result(done)["FLAId"] == number
 
 
-def test_an_unchanged_update_makes_no_version(engine: Engine) -> None:
+def test_what_changes_nothing_stores_nothing(engine: Engine) -> None:
     sent(engine, declarations.right("R/1"))
-    (verdict,) = sent(engine, declarations.right_update("R/1"))
-    assert verdict.accepted
-    assert (ids(verdict), result(verdict)["Version"]) == (["FLB02-444"], "1")
-    assert len(rows(engine)["training_right"]) == 1
-
-
-def test_a_reference_with_other_content_is_refused(engine: Engine) -> None:
-    (_, again) = sent(engine, declarations.right("R/1"), declarations.right("R/1", hours=1))
-    assert ids(again) == ["FLA01-006"]
-    assert again.result == ()
+    before = rows(engine)
+    update, other = sent(
+        engine, declarations.right_update("R/1"), declarations.right("R/1", hours=1)
+    )
+    assert (ids(update), result(update)["Version"]) == (["FLB02-444"], "1")
+    assert (ids(other), other.result) == (["FLA01-006"], ())
+    assert rows(engine) == before
 
 
 def test_doubles_are_found_across_files(engine: Engine) -> None:
@@ -212,7 +210,9 @@ def test_anomalies_point_at_their_line(engine: Engine) -> None:
     )
     lines = declarations.declaration(*texts).decode().splitlines()
     unknown, late = sent(engine, *texts)
-    found = {a.error_id: lines[(a.line or 0) - 1].strip() for a in unknown.anomalies + late.anomalies}
+    found = {
+        a.error_id: lines[(a.line or 0) - 1].strip() for a in unknown.anomalies + late.anomalies
+    }
     assert found["FLA01-234"] == "<RegistrantReference>no</RegistrantReference>"
     assert found["FLB04-460"] == "<TrainingIn>"
     assert "UsedHours" in found["FLA15-047"]
@@ -221,7 +221,177 @@ def test_anomalies_point_at_their_line(engine: Engine) -> None:
 
 def test_forms_are_counted_per_part_and_ticketed_per_set(engine: Engine) -> None:
     one = declarations.declaration(declarations.right("R/1"))
-    two = declarations.declaration(declarations.right("R/2", inss="1"))
+    two = declarations.declaration(
+        declarations.right("R/2", inss="1"), declarations.right("R/3", year=2026)
+    )
     with writing(engine) as connection:
         service = fla_service(SETTINGS, SqlLedger(connection))
-        pairs = [(name, e) for name, fi in (("a", one), ("b", two)) for e in forms([fi], "Form")]
+        pairs = ((name, e) for name, fi in (("a", one), ("b", two)) for e in forms([fi], "Form"))
+        _, refused, _ = service.judge(pairs, facts())
+    (anomaly,) = refused.anomalies
+    assert (anomaly.part, anomaly.location) == ("b", "1,1,7,1")
+    tickets = [row[5] for row in sorted(rows(engine)["training_right"])]
+    assert tickets == ["0000000000001", "0000000000003"]
+
+
+def test_what_one_chunk_stores_the_next_finds(engine: Engine) -> None:
+    texts = [declarations.right(f"R/{n}", inss=declarations.person(n)) for n in range(CHUNK)]
+    texts[0] = declarations.right("R/0", hours=100)
+    texts += [declarations.right_update("R/0", hours=200), declarations.right("R/0", hours=100)]
+    *_, update, again = sent(engine, *texts)
+    assert (result(update)["Version"], result(again)["Version"]) == ("2", "2")
+    assert result(update)["LEGAL"] == "200"
+    ids_given = [row[0] for row in rows(engine)["ledger_object"]]
+    assert len(set(ids_given)) == len(ids_given) == CHUNK
+
+
+def statements(engine: Engine, *texts: str) -> Counter[str]:
+    """What is asked of the database while a file is judged, by the kind of question."""
+    asked: Counter[str] = Counter()
+
+    def note(_c: object, _k: object, statement: str, *_rest: object) -> None:
+        kinds = ("sum(", "count(", "INSERT", "UPDATE")
+        asked.update([k for k in kinds if k in statement] or ["other"])
+
+    event.listen(engine, "before_cursor_execute", note)
+    sent(engine, *texts)
+    event.remove(engine, "before_cursor_execute", note)
+    return asked
+
+
+def test_an_account_s_sums_are_asked_once_however_many_forms_it_has(engine: Engine) -> None:
+    """So a file with all its forms on one account costs what any other file costs."""
+    texts = [declarations.training(f"T/{n}", uses=()) for n in range(3 * CHUNK)]
+    asked = statements(engine, *texts)
+    assert (asked["sum("], asked["count("]) == (2, 1)
+    assert asked["INSERT"] == 2 * 3 + 1
+    (line,) = [r for r in statement(engine).remaining if (r.year, r.type) == (2025, "EMPLOYER")]
+    assert (line.used, line.hours, line.overdrawn) == (600_000, 0, 600_000)
+
+
+def test_no_look_up_reads_a_whole_table(engine: Engine) -> None:
+    plans: list[str] = []
+
+    def explain(connection: Connection, cursor: Any, text: str, parameters: Any, *_: Any) -> None:
+        if text.startswith("SELECT") and "fla_sequence" not in text:
+            plan = cursor.execute(f"EXPLAIN QUERY PLAN {text}", parameters).fetchall()
+            plans.extend(row[3] for row in plan)
+
+    texts = [
+        declarations.right("R/1"),
+        declarations.right("R/1", employer="1999999943", inss=PERSONS[1]),
+        declarations.cancel("TrainingCancel", fla_id="1" * 24),
+    ]
+    sent(engine, *texts)
+    event.listen(engine, "before_cursor_execute", explain)
+    sent(engine, *texts)
+    statement(engine)
+    event.remove(engine, "before_cursor_execute", explain)
+    assert len(plans) > 10
+    assert [plan for plan in plans if plan.startswith("SCAN")] == []
+
+
+def test_numbers_are_reserved_without_gaps_or_doubles(engine: Engine) -> None:
+    with writing(engine) as connection:
+        ledger = SqlLedger(connection)
+        assert [ledger.reserve(n) for n in (3, 1, 10)] == [1, 4, 5]
+    with trying(engine) as connection:
+        assert SqlLedger(connection).reserve(1) == 15
+    with writing(engine) as connection:
+        assert SqlLedger(connection).reserve(1) == 15
+
+
+OPERATIONS = st.lists(
+    st.one_of(
+        st.builds(
+            declarations.right,
+            st.sampled_from(["A", "B"]),
+            kind=st.sampled_from(["LEGAL", "EMPLOYER"]),
+            year=st.sampled_from([2024, 2025]),
+            hours=st.integers(0, 5),
+        ),
+        st.builds(declarations.right_update, st.sampled_from(["A", "B"]), hours=st.integers(0, 5)),
+        st.builds(
+            declarations.training,
+            st.sampled_from(["B", "C"]),
+            starts=st.sampled_from([date(2024, 5, 6), date(2025, 5, 6), date(2026, 5, 6)]),
+            status=st.sampled_from(["FOLLOWED", "PLANNED"]),
+            hours=st.integers(3, 9),
+            counts=st.booleans(),
+            uses=st.sampled_from([(), (("LEGAL", 3),), (("EMPLOYER", 1), ("LEGAL", 2))]),
+        ),
+        st.builds(
+            declarations.cancel,
+            st.sampled_from(["TrainingRightCancel", "TrainingCancel"]),
+            reference=st.sampled_from(["A", "B", "C"]),
+        ),
+    ),
+    max_size=12,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(OPERATIONS, st.integers(1, 4))
+def test_sums_answers_and_objects_agree_whatever_is_sent(
+    engine: Engine, operations: list[str], files: int
+) -> None:
+    """In one file or in several: same answers; the sums are those of the objects that stand."""
+    with trying(engine) as connection:
+        whole = judged(connection, *operations)
+    with trying(engine) as connection:
+        size = len(operations) // files + 1
+        portions = [operations[n : n + size] for n in range(0, len(operations), size)]
+        verdicts = [v for portion in portions for v in judged(connection, *portion)]
+        key = AccountKey(EMPLOYER, PERSONS[0])
+        named = frozenset((EMPLOYER, reference) for reference in "ABC")
+        held = SqlLedger(connection).snapshot(Wanted(references=named, accounts=frozenset({key})))
+        counted = connection.execute(select(func.count()).select_from(ledger_object)).scalar_one()
+    assert [(ids(v), outcome(v)) for v in verdicts] == [(ids(v), outcome(v)) for v in whole]
+    standing = account_of(o.content for o in held.objects if not o.cancelled)
+    window = Window(2024, 2028)
+    for year in range(2023, 2030):
+        stored = held.accounts.get(key, account_of(()))
+        assert balances(stored, year, window) == balances(standing, year, window)
+    assert counted == len(held.objects)
+
+
+def outcome(verdict: FormVerdict) -> list[tuple[str, object]]:
+    return [(f.tag, f.text) for f in verdict.result if f.tag != "FLAId"]
+
+
+def test_a_statement_shows_each_object_once_and_what_is_left(engine: Engine) -> None:
+    texts = (
+        declarations.right("R/1", year=2024, hours=1000),
+        declarations.right("R/2", hours=3800),
+        declarations.training("T/1"),
+        declarations.training("T/2", name="Planned", status="PLANNED", uses=()),
+        declarations.right("R/9", inss=PERSONS[1]),
+    )
+    sent(engine, *texts)
+    document = plain(statement(engine))
+    assert document["employer"] == EMPLOYER
+    assert [r["reference"] for r in document["rights"]] == ["R/1", "R/2"]
+    assert [(t["reference"], t["status"]) for t in document["trainings"]] == [
+        ("T/1", "FOLLOWED"),
+        ("T/2", "PLANNED"),
+    ]
+    (used, _) = document["trainings"]
+    assert used["uses"] == [{"type": "LEGAL", "hours": 400}]
+    assert (used["starting_date"], used["year"]) == ("2025-11-12", 2025)
+    assert not any("history" in each for each in document["rights"] + document["trainings"])
+    left = {(r["year"], r["type"]): r["hours"] for r in document["remaining"]}
+    assert [left[year, "LEGAL"] for year in range(2024, 2029)] == [1000, 4400, 4400, 4400, 4400]
+    assert left[2025, "SECTOR"] == 0
+    nobody = statement(engine, PERSONS[2])
+    assert (nobody.rights, nobody.trainings, nobody.remaining) == ((), (), ())
+
+
+def test_ten_thousand_forms_with_three_broken(engine: Engine) -> None:
+    texts = [declarations.right(f"R/{n}", inss=declarations.person(n)) for n in range(10_000)]
+    texts[17] = texts[17].replace("<CalendarYear>2025", "<CalendarYear>1925")
+    texts[5000] = declarations.right("R/5000", inss="01014900147")
+    texts[9999] = texts[9999].replace("<TypeForm>SU</TypeForm>", "")
+    verdicts = sent(engine, *texts)
+    refused = {n: ids(v) for n, v in enumerate(verdicts) if not v.accepted}
+    assert refused == {17: ["01004-008"], 5000: ["00024-004"], 9999: ["00297-001"]}
+    assert len(rows(engine)["ledger_object"]) == 9_997

@@ -40,7 +40,9 @@ PROVIDER = "<TrainingProvider>{}</TrainingProvider>"
 @pytest.mark.parametrize("message", schemata.MESSAGES)
 def test_every_schema_compiles_and_states_its_origin(message: str) -> None:
     assert isinstance(schemata.compiled(message), etree.XMLSchema)
-    origin = tomllib.loads((schemata.folder() / message).with_name("ORIGIN.toml").read_text("utf-8"))
+    origin = tomllib.loads(
+        (schemata.folder() / message).with_name("ORIGIN.toml").read_text("utf-8")
+    )
     assert origin["file"] == message.rsplit("/", 1)[1]
     assert set(origin) == {"file", "what", "source", "date", "version"}
 
@@ -55,7 +57,9 @@ def test_no_pattern_takes_other_digits_or_repeats_a_repetition(message: str) -> 
 
 
 def test_every_numbered_zone_starts_its_documentation_with_five_characters() -> None:
-    words = [(d.text or "").split()[0] for d in schemata.tree(schemata.FLA).iter("{*}documentation")]
+    words = [
+        (d.text or "").split()[0] for d in schemata.tree(schemata.FLA).iter("{*}documentation")
+    ]
     assert all(re.fullmatch(r"[0-9]{5}|FLA[0-9]{2}|FLB[0-9]{2}", word) for word in words)
     assert len(words) == len(set(words)) == 43
 

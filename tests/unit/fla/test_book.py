@@ -110,7 +110,8 @@ def test_the_same_in_again_is_ok_again_and_changes_nothing() -> None:
 
 def test_the_first_in_again_after_an_update_is_ok_with_the_current_version() -> None:
     new = replace(RIGHT, hours=1)
-    claims = [In("X/1", RIGHT), Update(ByReference("X/1"), new), In("X/1", RIGHT), In("X/1", new)]
+    update = Update(ByReference("X/1"), new)
+    claims: list[Operation] = [In("X/1", RIGHT), update, In("X/1", RIGHT), In("X/1", new)]
     _, updated, again, as_it_stands = run(*claims)
     assert again == as_it_stands == Outcome(after=updated.after)
 
@@ -124,7 +125,9 @@ def test_the_first_in_again_after_an_update_is_ok_with_the_current_version() -> 
         (OTHER_PERSON, RIGHT, False),
     ],
 )
-def test_fla01_006_a_reference_taken(account: AccountKey, content: Content, cancelled: bool) -> None:
+def test_fla01_006_a_reference_taken(
+    account: AccountKey, content: Content, cancelled: bool
+) -> None:
     """Other content, another kind, another worker, or an object cancelled since."""
     (outcome,) = run(In("X/1", RIGHT), objects=[stored(content, account, cancelled=cancelled)])
     assert (ids(outcome), outcome.after) == (["FLA01-006B"], None)

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 from lxml import etree
+from lxml.etree import _Element
 
 from batch.fla.forms import (
     ByFlaId,
@@ -41,7 +42,9 @@ def test_a_training_is_read() -> None:
         "<Certificate><CertificateDate>2025-11-13Z</CertificateDate>"
         "<ValidityEndDate>2027-11-13</ValidityEndDate></Certificate>"
     )
-    provider = "<TrainingProvider><ProviderCompanyID>477472701</ProviderCompanyID></TrainingProvider>"
+    provider = (
+        "<TrainingProvider><ProviderCompanyID>477472701</ProviderCompanyID></TrainingProvider>"
+    )
     form = changed(
         TRAINING,
         with_child("TrainingIn/Training", provider, 99),
@@ -144,4 +147,5 @@ def test_a_form_is_read_while_its_document_is_still_being_parsed() -> None:
     data = declarations.declaration(RIGHT, TRAINING)
     parser.feed(data[: data.index(b"</Form>") + 20])
     ((_, first),) = parser.read_events()
+    assert isinstance(first, _Element)
     assert read(first) == read(element(RIGHT))

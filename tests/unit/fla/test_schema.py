@@ -113,7 +113,11 @@ def test_a_right_form_has_no_anomaly(text: str) -> None:
 def test_a_certificate_s_dates_are_reported_under_their_block() -> None:
     certificate = "<Certificate><CertificateDate>soon</CertificateDate></Certificate>"
     (anomaly,) = found(changed(TRAINING, with_child(T, certificate, 99)))
-    assert (anomaly.error_id, anomaly.tag, anomaly.value) == ("FLB13-003", "CertificateDate", "soon")
+    assert (anomaly.error_id, anomaly.tag, anomaly.value) == (
+        "FLB13-003",
+        "CertificateDate",
+        "soon",
+    )
 
 
 def test_all_defects_of_a_form_are_told_in_the_order_of_the_document() -> None:
@@ -175,9 +179,7 @@ def test_every_element_s_line_beyond_65535_is_its_own(path: str) -> None:
 def test_reasons_come_from_xmlschema_and_are_short_without_it() -> None:
     form = changed(TRAINING, says(f"{T}/TrainingNature", "OTHER"))
     assert found(form)[0].explanation == "Value must be one of ['FORMAL', 'INFORMAL']."
-    assert found(form, explain=False)[0].explanation == (
-        "Its value is not one of those allowed."
-    )
+    assert found(form, explain=False)[0].explanation == ("Its value is not one of those allowed.")
 
 
 def test_no_explanation_holds_an_inss() -> None:

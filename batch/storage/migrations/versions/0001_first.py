@@ -77,6 +77,7 @@ def upgrade() -> None:
         sa.Column("sealed_at", sa.String(length=32), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("in_hand", sa.Boolean(), nullable=False),
         sa.Column("ticket", sa.String(length=13), nullable=False),
         sa.Column("reception_answer", sa.String(length=40), nullable=False),
         sa.Column("content_answer", sa.String(length=40), nullable=False),
