@@ -16,7 +16,10 @@ _STAGES = re.compile(r"(<!-- stages: [^>]*-->\n).*?(<!-- /stages -->)", re.DOTAL
 
 def flow() -> str:
     """The page as it is, with the table of stages of the code."""
-    table = ["| stage | who acts next | proven so far | if the power fails here |", "|" + " --- |" * 4]
+    table = [
+        "| stage | who acts next | proven so far | if the power fails here |",
+        "|" + " --- |" * 4,
+    ]
     table += [f"| {r.stage} | {r.next} | {r.proven} | {r.power_fails} |" for r in way.TABLE]
     page = (HERE / "flow.md").read_text(encoding="utf-8")
     return _STAGES.sub(lambda m: m[1] + "\n".join(table) + "\n" + m[2], page)

@@ -23,9 +23,9 @@ _TICKET_ORIGIN = "2"
 _BLOCKING_ANOMALIES = "3"  # Diagnosis, zone 00232: refused, blocking anomalies
 
 MAX_FILE_NAME = 64
-MAX_TAG_NAME = 35
-MAX_VALUE = 60
-"""Lengths of FileName, TagName and Value in the official NOTIFICATION schema."""
+"""Length of FileName in the official NOTIFICATION schema; the ACRF's has no bound."""
+MAX_VALUE = 200
+"""Of a wrong value, so much is echoed: enough to find it, too little to flood an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ def acrf(outcome: Verified | Refused, ticket: str, at: datetime) -> bytes:
     codes = reception_codes(outcome.anomalies) if isinstance(outcome, Refused) else []
     result = _element("ResultCode", "0" if codes else "1")
     result += "".join(_element("ErrorID", code) for code in codes)
-    form = _header("ACRF001", at) + _file_reference(outcome.sealed.trigger_name, ticket)
+    form = _header("ACRF001", at)
+    form += _file_reference(outcome.sealed.trigger_name, ticket)
     form += f"    <ReceptionResult>{result}</ReceptionResult>\n"
     return _document("ACRF", [f"  <Form>\n{form}  </Form>\n"])
 
@@ -59,7 +60,12 @@ def noti(sealed: Sealed, ticket: str, handled: Iterable[Handled], at: datetime) 
     sender = f"    <HandledOriginalFile>{_element('SenderId', str(sealed.key.channel))}"
     sender += "</HandledOriginalFile>\n"
     for item in handled:
-        form = header + _file_reference(item.part_name, ticket) + sender + _handled_form(item)
+        form = (
+            header
+            + _file_reference(item.part_name[:MAX_FILE_NAME], ticket)
+            + sender
+            + _handled_form(item)
+        )
         yield f"  <Form>\n{form}  </Form>\n".encode()
     yield b"</NOTIFICATION>\n"
 
@@ -97,7 +103,7 @@ def _result(verdict: FormVerdict) -> str:
 def _anomaly_report(anomaly: Anomaly, verdict: FormVerdict) -> str:
     inside = _element("ErrorID", anomaly.error_id)
     if anomaly.tag:
-        inside += _element("TagName", anomaly.tag[:MAX_TAG_NAME])
+        inside += _element("TagName", anomaly.tag)
     if anomaly.value:
         inside += _element("Value", anomaly.value[:MAX_VALUE])
     inside += _element("AnomalyClass", anomaly.severity)
@@ -143,7 +149,7 @@ def _header(identification: str, at: datetime) -> str:
 
 
 def _file_reference(name: str, ticket: str) -> str:
-    inside = _element("FileName", name[:MAX_FILE_NAME])
+    inside = _element("FileName", name)
     inside += _element("ReferenceOrigin", _TICKET_ORIGIN) + _element("ReferenceNbr", ticket)
     return f"    <FileReference>{inside}</FileReference>\n"
 

@@ -30,7 +30,9 @@ Transaction = Connection
 def engine_for(path: Path) -> Engine:
     """An engine on the SQLite file ``path``, every connection durable and with foreign keys on."""
     engine = create_engine(
-        f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS, "isolation_level": None}
+        f"sqlite:///{path}",
+        connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+        hide_parameters=True,  # an INSS must not travel in the text of an error
     )
     event.listen(engine, "connect", _prepare)
     return engine

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import count
 from pathlib import Path
-from types import FrameType
 
 from lxml import etree
+from sqlalchemy import Engine, event
 
 from batch.identifiers import EnterpriseNumber, NssoNumber, SenderNumber
 from batch.ingest.receive import Waits
@@ -238,24 +238,27 @@ def _read(key: bytes, given: bytes) -> signature.Signer:
 
 # --- crashes ----------------------------------------------------------------------------
 
-_MUTATING = {"fsync", "link", "rename", "unlink", "rmdir", "mkdir", "fchmod"}
+_CHANGES = {"os.link", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod"}
+_OPENS = os.O_CREAT | os.O_WRONLY | os.O_RDWR | os.O_DIRECTORY
 
 
 def killed_at(point: int, act: Callable[[], None]) -> bool:
     """Run ``act`` in a process that is killed before its ``point``-th change of disk or database.
 
-    The moments are before each of fsync, link, rename, unlink, mkdir, rmdir, fchmod and COMMIT.
+    The moments are before each link, rename, unlink, mkdir, rmdir, chmod and COMMIT, before a
+    file is opened for writing and before a directory is opened to be synced.
     False when it ended before that point was reached; AssertionError when it failed.
     """
     child = os.fork()
     if not child:
         code = 1
         try:
-            sys.setprofile(_Killer(point))
+            killer = _Killer(point)
+            sys.addaudithook(killer.audit)
+            event.listen(Engine, "before_cursor_execute", killer.statement)
             act()
             code = 0
         finally:
-            sys.setprofile(None)
             os._exit(code)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
@@ -268,16 +271,16 @@ class _Killer:
     point: int
     seen: int = 0
 
-    def __call__(self, frame: FrameType, event: str, argument: object) -> None:
-        if event == "c_call":
-            hit = getattr(argument, "__name__", "") in _MUTATING
-        elif event == "call":
-            name = frame.f_code.co_name
-            hit = name == "rename_new" or (
-                name == "exec_driver_sql" and frame.f_locals.get("statement") == "COMMIT"
-            )
-        else:
-            return
-        self.seen += hit
-        if hit and self.seen == self.point:
+    def audit(self, what: str, arguments: tuple[object, ...]) -> None:
+        opens = what == "open" and isinstance(arguments[2], int) and arguments[2] & _OPENS
+        if what in _CHANGES or opens:
+            self.count()
+
+    def statement(self, _c: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement == "COMMIT":
+            self.count()
+
+    def count(self) -> None:
+        self.seen += 1
+        if self.seen == self.point:
             os.kill(os.getpid(), 9)
