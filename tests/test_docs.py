@@ -28,7 +28,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=_ids)
 def test_commands_named_in_the_pages_exist(page: Path) -> None:
-    groups = {name: info for name, info in _commands().items()}
+    groups = _commands()
     unknown = []
     for name, second in COMMAND.findall(page.read_text(encoding="utf-8")):
         if name not in groups:
@@ -51,9 +51,10 @@ def test_every_command_is_told_to_somebody() -> None:
 
 
 def _commands() -> dict[str, tuple[str, ...]]:
-    root = typer.main.get_command(app)
+    root = typer.main.get_group(app)
+    context = typer.Context(root)
     found: dict[str, tuple[str, ...]] = {}
-    for name, command in getattr(root, "commands", {}).items():
-        found[name] = tuple(getattr(command, "commands", {}))
+    for name in root.list_commands(context):
+        found[name] = tuple(getattr(root.get_command(context, name), "commands", {}))
     assert found
     return found

@@ -6,31 +6,61 @@ Exit 0 done, 1 refused or failed (a bad value included), 2 wrong syntax only.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer._click import exceptions as syntax  # typer shows no public name for these
+import typer.main
+from typer._click import core as syntax_core  # typer shows no public name for these two
+from typer._click import exceptions as syntax
+from typer.core import TyperGroup
 
 from batch import __version__, settings
-from batch.cli import demonstration, operate, registers, sender
 from batch.errors import Fault
+
+PLACES = {
+    "init": "operate",
+    "serve": "operate",
+    "demo": "demonstration",
+    "enterprise": "registers",
+    "channel": "registers",
+    "mandate": "registers",
+    "trust": "registers",
+    "submission": "operate",
+    "account": "operate",
+    "anomaly": "operate",
+    "check": "checking",
+    "sign": "sender",
+    "send": "sender",
+}
+"""Each command, in the order of the help, and the module it lives in."""
+
+
+class Commands(TyperGroup):
+    """Loads a command's module when it is asked for: most need a tenth of the libraries."""
+
+    def list_commands(self, ctx: syntax_core.Context) -> list[str]:
+        return list(PLACES)
+
+    def get_command(self, ctx: syntax_core.Context, cmd_name: str) -> syntax_core.Command | None:
+        if cmd_name not in PLACES:
+            return None
+        part = typer.Typer()
+        import_module(f"batch.cli.{PLACES[cmd_name]}").add_to(part)
+        part.callback()(lambda: None)  # one command alone is a group too
+        return typer.main.get_group(part).commands[cmd_name]
+
 
 app = typer.Typer(
     name="fla-batch",
+    cls=Commands,
     help="An SFTP channel for signed batches: proves who sent them, checks them, stores them once, "
     "and answers every one of them.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(registers.enterprise, name="enterprise")
-app.add_typer(registers.channel, name="channel")
-app.add_typer(registers.mandate, name="mandate")
-app.add_typer(registers.trust, name="trust")
-operate.add_to(app)
-sender.add_to(app)
-demonstration.add_to(app)
 
 
 def _version(wanted: bool) -> None:

@@ -39,6 +39,17 @@ def _group(text: str) -> typer.Typer:
     return typer.Typer(help=text, no_args_is_help=True, rich_markup_mode=None)
 
 
+def add_to(app: typer.Typer) -> None:
+    """Register this module's groups."""
+    for name, group in (
+        ("enterprise", enterprise),
+        ("channel", channel),
+        ("mandate", mandate),
+        ("trust", trust),
+    ):
+        app.add_typer(group, name=name)
+
+
 enterprise = _group("Enterprises: employers, and those who send for them.")
 channel = _group("Channels: who may log in, sign and use which service.")
 mandate = _group("Mandates: which enterprise may send for which employer, by quarters.")

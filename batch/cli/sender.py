@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from batch import client
-from batch.cli import checking, outcomes, output
+from batch.cli import outcomes, output
 from batch.client.outgoing import FileName
 from batch.errors import OperatorError
 from batch.names import Kind
@@ -54,7 +54,6 @@ def add_to(app: typer.Typer) -> None:
     """Put the sender's commands on ``app``."""
     app.command("sign")(sign)
     app.command("send")(send)
-    checking.add_to(app)
 
 
 def sign(

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import xmlschema
 from lxml import etree
 from lxml.etree import _Element
-from xmlschema.exceptions import XMLSchemaException
 
 from batch import schemata
 from batch.anomalies import Anomaly
 from batch.fla.defects import XSI, Defect, Zones, accepts, defects
 from batch.fla.position import FormPlace, spot
 from batch.fla.shapes import shapes, with_global_zones
+
+if TYPE_CHECKING:
+    from xmlschema import XMLSchema10
 
 MAX_DEPTH = 64
 """Elements inside one another; a right form has six. Explaining more could exhaust a stack."""
@@ -46,9 +48,6 @@ class FormSchema:
         tree = schemata.tree(schemata.FLA)
         self._verdict = schemata.compiled(schemata.FLA)
         self._zones = Zones(shapes(tree), etree.XMLSchema(with_global_zones(tree)))
-        self._reasons = xmlschema.XMLSchema10(
-            etree.tostring(tree, encoding="unicode"), defuse="always", allow="none"
-        )
 
     def anomalies(
         self, form: _Element, place: FormPlace, *, explain: bool = True
@@ -80,10 +79,12 @@ class FormSchema:
 
     def _explain(self, form: _Element) -> dict[object, str]:
         """xmlschema's reason per element; nothing where it gives up, the verdict stands anyway."""
+        from xmlschema.exceptions import XMLSchemaException
+
         try:
             return {
                 error.elem: error.reason
-                for error in self._reasons.iter_errors(form)
+                for error in _explainer().iter_errors(form)
                 if error.elem is not None and error.reason
             }
         except (RecursionError, ValueError, XMLSchemaException):
@@ -94,6 +95,15 @@ class FormSchema:
 def form_schema() -> FormSchema:
     """The one FormSchema of this process."""
     return FormSchema()
+
+
+@lru_cache(maxsize=1)
+def _explainer() -> XMLSchema10:
+    """The same schema for xmlschema, which is slow to load: most processes never need it."""
+    from xmlschema import XMLSchema10
+
+    text = etree.tostring(schemata.tree(schemata.FLA), encoding="unicode")
+    return XMLSchema10(text, defuse="always", allow="none")
 
 
 def _too_many_attributes(form: _Element) -> Defect | None:

@@ -16,7 +16,7 @@ import pytest
 
 from fixtures.certificates import PKI
 from tests.acceptance.clients import OpenSsh, OpenSsl, new_stem, run
-from tests.acceptance.instance import Instance, Sender, enterprise
+from tests.acceptance.instance import Instance, Sender, Shell, enterprise
 from tests.declarations import CLIENTS, EMPLOYER
 
 NSSO = "199999934"
@@ -58,8 +58,15 @@ class Registered:
 
 
 @pytest.fixture(scope="session")
-def registered(tmp_path_factory: pytest.TempPathFactory) -> Registered:
-    instance = Instance(tmp_path_factory.mktemp("registered"))
+def shell() -> Iterator[Shell]:
+    made = Shell()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def registered(shell: Shell, tmp_path_factory: pytest.TempPathFactory) -> Registered:
+    instance = Instance(tmp_path_factory.mktemp("registered"), shell)
     mandatary, tester, _ = CLIENTS
     roles = (
         ("employer", EMPLOYER, "nsso-employer"),
@@ -78,7 +85,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Registered:
             for sender, (_, number, quality) in zip(senders, roles, strict=True)
         ),
     )
-    opened = [each.done().document["sender_number"] for each in said[-3:] if each.done()]
+    opened = [each.done().document["sender_number"] for each in said[-3:]]
     assert opened == [sender.number for sender in senders]
     assert all(each.code == 0 for each in said), said
     return Registered(instance, *senders)
@@ -92,7 +99,7 @@ def serving(registered: Registered, tmp_path_factory: pytest.TempPathFactory) ->
     def copy(**settings: object) -> Instance:
         root = tmp_path_factory.mktemp("instance")
         shutil.copytree(registered.instance.data, root / "data", symlinks=True)
-        made.append(Instance(root, {**QUICK, **settings}))
+        made.append(Instance(root, registered.instance.shell, {**QUICK, **settings}))
         return made[-1]
 
     yield copy
@@ -120,8 +127,8 @@ class Official:
 
 
 @pytest.fixture(scope="session")
-def official(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Official]:
-    instance = Instance(tmp_path_factory.mktemp("official"), dict(QUICK))
+def official(shell: Shell, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Official]:
+    instance = Instance(tmp_path_factory.mktemp("official"), shell, dict(QUICK))
     home = instance.root / "senders"
     home.mkdir()
     openssl = OpenSsl(home)
@@ -147,13 +154,15 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Official]:
     assert all(each.code == 0 for each in said), said
     assert [said[n].document["sender_number"] for n in (8, 9)] == ["000001", "000002"]
     instance.serve()
-    desks = [
-        OpenSsh(instance, sender, home / f"{sender.user}.d") for sender in (employer, mandatary)
-    ]
-    for desk in desks:
-        desk.home.mkdir()
+    desks = _desk(instance, employer), _desk(instance, mandatary)
     yield Official(instance, openssl, *desks, stranger)
     instance.close()
+
+
+def _desk(instance: Instance, sender: Sender) -> OpenSsh:
+    home = instance.root / f"desk-{sender.user}"
+    home.mkdir()
+    return OpenSsh(instance, sender, home)
 
 
 def _mandate(employer: str, mandatary: str, first: str, *more: str) -> list[object]:

@@ -9,8 +9,9 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,15 @@ from typing import Any
 COMMAND = (sys.executable, "-c", "from batch.cli.main import run; run()")
 """What the console script does, for a source tree and for an installed package alike."""
 
-_MANY = """
+_LOOP = """
 import json, os, sys, tempfile, traceback
 from batch.cli.main import run
-kept = os.dup(1)
-for arguments in json.load(sys.stdin):
+answers = os.dup(1)
+for line in sys.stdin:
+    home, environment, arguments = json.loads(line)
+    os.chdir(home)
+    os.environ.clear()
+    os.environ.update(environment)
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         os.dup2(out.fileno(), 1)
         os.dup2(err.fileno(), 2)
@@ -40,9 +45,8 @@ for arguments in json.load(sys.stdin):
         for stream in (out, err):
             stream.seek(0)
             texts.append(stream.read().decode())
-    os.write(kept, json.dumps([code, *texts]).encode() + b"\\n")
+    os.write(answers, json.dumps([code, *texts]).encode() + b"\\n")
 """
-"""Runs command after command in one interpreter: starting one costs more than most commands."""
 
 ELEVEN_DIGITS = re.compile(r"(?<![0-9])[0-9]{11}(?![0-9])")
 
@@ -67,6 +71,33 @@ class Said:
         return self
 
 
+class Shell:
+    """An interpreter that runs one command after another: starting it costs more than most do."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _LOOP],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+
+    def run(self, home: Path, environment: dict[str, str], words: tuple[str, ...]) -> Said:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([str(home), environment, words]) + "\n")
+        guard = threading.Timer(120, self._process.kill)
+        guard.start()
+        line = self._process.stdout.readline()
+        guard.cancel()
+        assert line, f"{shlex.join(words)} did not come back"
+        return Said(words, *json.loads(line))
+
+    def close(self) -> None:
+        self._process.communicate(timeout=30)
+
+
 @dataclass(frozen=True, slots=True)
 class Sender:
     """A channel as its owner knows it; ``key`` and ``certificate`` are PEM files."""
@@ -83,6 +114,7 @@ class Instance:
     """A directory of its own, served on a free port of the loopback; ``settings`` by name."""
 
     root: Path
+    shell: Shell
     settings: dict[str, object] = field(default_factory=dict)
     port: int = 0
     _process: subprocess.Popen[bytes] | None = None
@@ -113,7 +145,16 @@ class Instance:
         return kept | given | {"HOME": str(self.root), "TERM": "dumb", "COLUMNS": "200"}
 
     def command(self, *arguments: object) -> Said:
-        """One command on this instance, as a process."""
+        """One command on this instance."""
+        words = ("--data", str(self.data), *map(str, arguments))
+        return self.shell.run(self.root, self.environment(), words)
+
+    def commands(self, *lines: Iterable[object]) -> list[Said]:
+        """Commands on this instance, one after another."""
+        return [self.command(*line) for line in lines]
+
+    def process(self, *arguments: object) -> Said:
+        """One command on this instance, as a process of its own."""
         words = ("--data", str(self.data), *map(str, arguments))
         ended = subprocess.run(
             [*COMMAND, *words],
@@ -126,23 +167,6 @@ class Instance:
             check=False,
         )
         return Said(words, ended.returncode, ended.stdout, ended.stderr)
-
-    def commands(self, *lines: Sequence[object]) -> list[Said]:
-        """Commands on this instance, one after another in one interpreter."""
-        wanted = [("--data", str(self.data), *map(str, line)) for line in lines]
-        ended = subprocess.run(
-            [sys.executable, "-c", _MANY],
-            cwd=self.root,
-            env=self.environment(),
-            input=json.dumps(wanted),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        said = [json.loads(line) for line in ended.stdout.splitlines()]
-        assert len(said) == len(wanted), ended.stderr
-        return [Said(words, *each) for words, each in zip(wanted, said, strict=True)]
 
     def json(self, *arguments: object) -> Any:
         """The document that a command prints with --json, once it is sure that it ended with 0."""

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
+import shutil
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,53 +17,35 @@ from fixtures.certificates import PKI
 from fixtures.declared import fs
 from tests.acceptance.clients import Mail, named, new_stem
 from tests.acceptance.conftest import Registered, Serving
-from tests.acceptance.instance import COMMAND, Instance, Said, numbers_of_persons
+from tests.acceptance.instance import Instance, Said, Shell, numbers_of_persons
 from tests.declarations import CLIENTS, EMPLOYER, PERSONS, declaration, person, right, rights
 
 MANDATARY = CLIENTS[0]
+NOBODY = f"{int(PERSONS[0]) + 1}"
+"""Eleven digits that do not check."""
 
-HELP = """
---help
-init
-serve
-demo
-enterprise
-enterprise add
-channel
-channel open
-channel list
-channel show
-channel grant
-channel revoke
-channel certificate
-channel ssh-key
-channel close
-mandate
-mandate grant
-mandate list
-mandate end
-submission
-submission list
-submission show
-submission retry
-account
-account show
-trust
-trust add
-trust list
-check
-sign
-send
-anomaly
-""".split("\n")[1:-1]
+GROUPS = {
+    "": "--help init serve demo check sign send anomaly",
+    "enterprise": "add list",
+    "channel": "open list show grant revoke certificate ssh-key close",
+    "mandate": "grant list end",
+    "submission": "list show retry",
+    "account": "show",
+    "trust": "add list",
+}
+HELP = [f"{group} {name}".strip() for group in GROUPS for name in ("", *GROUPS[group].split())][1:]
 
 KEY = re.compile("[a-z][a-z0-9_]*")
 
 
 @pytest.fixture(scope="module")
 def idle(serving: Serving) -> Instance:
-    """An instance that nobody serves."""
-    return serving()
+    """An instance that nobody serves, and some files where its commands are typed."""
+    made = serving()
+    for name in ("stranger.ssh", "stranger.ssh.pub", "employer.pem", "expired.pem"):
+        shutil.copy(PKI / name, made.root)
+    shutil.copy(PKI / "employer.key.pem", made.root)
+    return made
 
 
 def _lines(*lines: str) -> list[list[str]]:
@@ -125,77 +106,96 @@ def _keys(document: Any) -> set[str]:
             return set()
 
 
-BAD_VALUES = """
-enterprise add 0123456748 --name Nobody
-enterprise add 12 --name Nobody
-enterprise add 0123456749 --name Nobody --nsso 199999935
-channel open 0999999922 --quality nsso-employer --user x --ssh-key {pki}/stranger.ssh.pub --certificate {pki}/employer.pem --service FLA
-channel open 0123456749 --quality employer --user x --ssh-key {pki}/stranger.ssh.pub --certificate {pki}/employer.pem --service FLA
-channel open 0123456749 --quality service-provider --user x --ssh-key {pki}/absent --certificate {pki}/employer.pem --service FLA
-channel open 0123456749 --quality service-provider --user x --ssh-key {pki}/stranger.ssh --certificate {pki}/employer.pem --service FLA
-channel open 0123456749 --quality service-provider --user employer --ssh-key {pki}/stranger.ssh.pub --certificate {pki}/employer.pem --service FLA
-channel open 0123456749 --quality service-provider --user x --ssh-key {pki}/stranger.ssh.pub --certificate {pki}/expired.pem --service FLA
-channel open 0123456749 --quality service-provider --user x --ssh-key {pki}/stranger.ssh.pub --certificate {pki}/employer.pem --service DIMONA
-channel show 000042
-channel show abc
-channel show 999999
-channel grant 000001 DIMONA
-channel certificate 000001 {pki}/employer.pem --from yesterday
-channel close 000042
-mandate grant --employer 0123456749 --mandatary 0477472701 --service FLA --from 2026Q5
-mandate grant --employer 0123456749 --mandatary 0477472701 --service FLA --from 2026Q2 --until 2026Q1
-mandate grant --employer 0123456749 --mandatary 0999999922 --service FLA --from 2026Q1
-mandate end 77 --quarter 2026Q4
-mandate end x --quarter 2026Q4
-account show 85073003329 --employer 0123456749
-account show 85073003328 --employer 0123456748
-account show 85073003328 --employer 0123456749 --environment staging
-submission show NOTHING
-submission retry FLAD.000001.20260101.00001.R
-submission list --limit many
-anomaly 999
-trust add {pki}/employer.ssh.pub
-trust add {pki}/absent
-check {pki}/absent
-check {pki}/employer.pem --folder OUT
-sign {pki}/employer.pem --key {pki}/employer.key.pem --certificate {pki}/employer.pem
-sign {pki}/absent --key {pki}/employer.key.pem --certificate {pki}/employer.pem
-send {pki}/absent --host 127.0.0.1 --port 1 --user x --identity {pki}/employer.ssh --host-key {pki}/employer.ssh.pub
-send {pki}/absent --host 127.0.0.1 --port 0 --user x --identity {pki}/employer.ssh --host-key {pki}/employer.ssh.pub
-serve --port 70000
-serve --port many
-""".strip().split("\n")
+def _open(
+    number: str = EMPLOYER,
+    quality: str = "service-provider",
+    user: str = "somebody",
+    key: str = "stranger.ssh.pub",
+    certificate: str = "employer.pem",
+    service: str = "FLA",
+) -> str:
+    files = f"--ssh-key {key} --certificate {certificate}"
+    return f"channel open {number} --quality {quality} --user {user} {files} --service {service}"
 
-WRONG_SYNTAX = """
---no-such-option
-no-such-command
-channel no-such-command
-init --no-such-option
-init something
-init --data elsewhere
-enterprise add
-enterprise add 0123456749
-channel show
-channel open 0123456749 --quality nsso-employer
-mandate grant --employer 0123456749
-mandate end 1
-account show 85073003328
-account show --employer 0123456749
-submission show
-trust add
-check
-sign x
-send x
-serve --port
-channel list --json=yes
-anomaly
-""".strip().split("\n")
+
+_GRANT = f"mandate grant --employer {EMPLOYER} --mandatary"
+_SIGNER = "--key employer.key.pem --certificate employer.pem"
+_SEND = "send absent --host 127.0.0.1 --user x --identity stranger.ssh --host-key stranger.ssh.pub"
+BAD_VALUES = (
+    "enterprise add 0123456748 --name Nobody",
+    "enterprise add 12 --name Nobody",
+    "enterprise add 0123456749 --name Nobody --nsso 199999935",
+    _open(number="0999999922"),
+    _open(quality="employer"),
+    _open(user="employer"),
+    _open(key="absent"),
+    _open(key="stranger.ssh"),
+    _open(certificate="expired.pem"),
+    _open(certificate="stranger.ssh.pub"),
+    _open(service="DIMONA"),
+    "channel show 000042",
+    "channel show abc",
+    "channel show 999999",
+    "channel grant 000001 DIMONA",
+    "channel certificate 000001 employer.pem --from yesterday",
+    "channel certificate 000001 expired.pem",
+    "channel ssh-key 000001 employer.pem",
+    "channel close 000042",
+    f"{_GRANT} {MANDATARY} --service FLA --from 2026Q5",
+    f"{_GRANT} {MANDATARY} --service FLA --from 2026Q2 --until 2026Q1",
+    f"{_GRANT} 0999999922 --service FLA --from 2026Q1",
+    f"{_GRANT} {EMPLOYER} --service FLA --from 2026Q1",
+    "mandate end 77 --quarter 2026Q4",
+    "mandate end x --quarter 2026Q4",
+    f"account show {NOBODY} --employer {EMPLOYER}",
+    f"account show {PERSONS[0]} --employer 0123456748",
+    f"account show {PERSONS[0]} --employer {EMPLOYER} --environment staging",
+    "submission show NOTHING",
+    "submission retry FLAD.000001.20260101.00001.R",
+    "submission list --limit many",
+    "anomaly 999",
+    "trust add stranger.ssh.pub",
+    "trust add absent",
+    "check absent",
+    "check employer.pem --folder OUT",
+    f"sign employer.pem {_SIGNER}",
+    f"sign absent {_SIGNER}",
+    f"{_SEND} --port 1",
+    f"{_SEND} --port 0",
+    "serve --port 70000",
+    "serve --port many",
+)
+
+WRONG_SYNTAX = (
+    "--no-such-option",
+    "no-such-command",
+    "channel no-such-command",
+    "init --no-such-option",
+    "init something",
+    "init --data elsewhere",
+    "enterprise add",
+    "enterprise add 0123456749",
+    "channel show",
+    "channel open 0123456749 --quality nsso-employer",
+    "mandate grant --employer 0123456749",
+    "mandate end 1",
+    "account show 85073003328",
+    "account show --employer 0123456749",
+    "submission show",
+    "trust add",
+    "check",
+    "sign x",
+    "send x",
+    "serve --port",
+    "channel list --json=yes",
+    "anomaly",
+)
 
 
 def test_a_bad_value_is_refused_with_its_reason_and_exit_1(idle: Instance) -> None:
     """On stderr, in words, without traceback or number of a person; and nothing has changed."""
     after = _lines("channel list --json", "mandate list --json", "trust list --json")
-    said = idle.commands(*(line.format(pki=PKI).split() for line in BAD_VALUES), *after)
+    said = idle.commands(*(line.split() for line in BAD_VALUES), *after)
     wrong = [problem for each in said[:-3] for problem in _problems(each, 1)]
     assert not wrong, "\n".join(wrong)
     channels, mandates, trust = (each.done().document for each in said[-3:])
@@ -216,7 +216,7 @@ def _problems(said: Said, code: int) -> list[str]:
         found.append(f"{line}: exit {said.code} instead of {code}")
     if not said.err.strip() or said.out.strip():
         found.append(f"{line}: stdout {said.out!r}, stderr {said.err!r}")
-    if "Traceback" in said.err or "85073003329" in said.err or numbers_of_persons(said.err):
+    if "Traceback" in said.err or NOBODY in said.err or numbers_of_persons(said.err):
         found.append(f"{line}: {said.err}")
     return found
 
@@ -233,39 +233,34 @@ def test_init_twice_changes_nothing(serving: Serving) -> None:
     assert len(channels.done().document) == 3
 
 
-def test_what_is_no_instance_is_refused_and_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    for name in ("absent", "file"):
-        somewhere = Instance(tmp_path)
-        said = [
-            subprocess.run(
-                [*COMMAND, "--data", tmp_path / name, *line.split()],
-                cwd=tmp_path,
-                env=somewhere.environment(),
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-            for line in ("serve --port 0", "submission list")
-        ]
-        assert [each.returncode for each in said] == [1, 1], said
-        assert all("init" in each.stderr and "Traceback" not in each.stderr for each in said)
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+def test_what_is_no_instance_is_refused_and_left_alone(shell: Shell, tmp_path: Path) -> None:
+    absent, file = Instance(tmp_path / "absent", shell), Instance(tmp_path / "file", shell)
+    for instance in (absent, file):
+        instance.root.mkdir()
+    file.data.write_text("no directory")
+    lines = _lines("serve --port 0", "submission list", "channel list", "trust list")
+    for said in (*absent.commands(*lines), *file.commands(*lines), absent.process(*lines[0])):
+        assert said.code == 1, said
+        assert "init" in said.err
+        assert "Traceback" not in said.err
+    assert list(absent.root.iterdir()) == []
+    assert file.data.read_text() == "no directory"
 
 
 def test_the_environment_names_the_instance_where_data_does_not(idle: Instance) -> None:
     environment = idle.environment() | {"FLA_BATCH_DATA": str(idle.data)}
-    said = subprocess.run(
-        [*COMMAND, "channel", "list", "--json"],
-        cwd=idle.root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert len(json.loads(said.stdout)) == 3
+    said = idle.shell.run(idle.root, environment, ("channel", "list", "--json"))
+    assert len(said.done().document) == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "code"), [("--version", 0), ("channel show 000042", 1), ("channel show", 2)]
+)
+def test_a_process_ends_with_the_code(idle: Instance, line: str, code: int) -> None:
+    said = idle.process(*line.split())
+    assert said.code == code
+    assert bool(said.out) == (code == 0)
+    assert bool(said.err) == (code != 0)
 
 
 def test_a_setting_out_of_its_bounds_is_named(serving: Serving) -> None:
@@ -277,7 +272,7 @@ def test_a_setting_out_of_its_bounds_is_named(serving: Serving) -> None:
 def test_a_busy_instance_is_not_served_twice(serving: Serving) -> None:
     instance = serving()
     instance.serve()
-    said = instance.command("serve", "--port", 0)
+    said = instance.process("serve", "--port", 0)
     assert said.code == 1
     assert "another" in said.err
     assert "listening" not in said.out
@@ -305,7 +300,7 @@ def test_sigterm_drains_and_ends_with_0(serving: Serving, registered: Registered
 def test_the_senders_own_commands_carry_a_set_to_its_verdict(
     serving: Serving, registered: Registered, tmp_path: Path
 ) -> None:
-    """``sign`` and ``send --wait`` end 0 for a good set and 1 for a refused one; no log names a person."""
+    """``sign``, ``send --wait``: 0 for a good set, 1 for a refused one; no log names a person."""
     instance, sender = serving(), registered.employer
     instance.serve()
     good, bad = (tmp_path / f"FI.{new_stem(sender.number)}.1.1" for _ in range(2))

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
@@ -32,11 +33,11 @@ def test_a_signed_set_is_recorded_and_answered_in_the_shapes_of_the_contract(
 ) -> None:
     """The ACRF, the NOTI, their names and the ledger say the same of a right and a training."""
     worker = PERSONS[0]
-    own = (
+    reference = (
         "   <Reference><ReferenceType>1</ReferenceType><ReferenceOrigin>1</ReferenceOrigin>"
         "<ReferenceNbr>HR-2025-000001</ReferenceNbr></Reference>\n"
     )
-    first = right("R/2025/E0042", inss=worker).replace("</TypeForm>\n", f"</TypeForm>\n{own}")
+    first = right("R/2025/E0042", inss=worker).replace("</TypeForm>\n", f"</TypeForm>\n{reference}")
     second = training("T/2025/0815", inss=worker, starts=date(2025, 11, 12), hours=400, number=1)
     user_reference = "<NaturalPersonUserReference>E0042</NaturalPersonUserReference>"
     second = second.replace("</INSS>", f"</INSS>{user_reference}")
@@ -76,16 +77,19 @@ def test_a_signed_set_is_recorded_and_answered_in_the_shapes_of_the_contract(
     ]
     assert _masked(leaves(notice.root)) == _masked(expected)
     assert re.fullmatch("[0-9]{24}", held["fla_id"])
-    assert {k: held[k] for k in ("reference", "version", "status", "type", "year", "hours")} == {
-        **{"reference": "R/2025/E0042", "version": 1, "status": "ACTIVE"},
-        **{"type": "LEGAL", "year": 2025, "hours": 3800},
-    }
-    assert {k: followed[k] for k in ("reference", "version", "status", "hours")} == {
-        **{"reference": "T/2025/0815", "version": 1, "status": "FOLLOWED", "hours": 400},
-    }
+    assert _picked(held, "reference", "version", "status", "type", "year", "hours") == [
+        *("R/2025/E0042", 1, "ACTIVE", "LEGAL", 2025, 3800)
+    ]
+    assert _picked(followed, "reference", "version", "status", "year", "hours") == [
+        *("T/2025/0815", 1, "FOLLOWED", 2025, 400)
+    ]
     left = {r["type"]: r["hours"] for r in account["remaining"] if r["year"] == 2025}
     assert left["LEGAL"] == 3400
     assert not any(left.get(kind) for kind in ("SECTOR", "EMPLOYER"))
+
+
+def _picked(facts: dict[str, Any], *names: str) -> list[object]:
+    return [facts[name] for name in names]
 
 
 def _day() -> str:
@@ -131,10 +135,12 @@ def _handled(
         report |= {"Path/CompanyID": EMPLOYER, "Path/INSS": worker}
         pairs += [(f"HandlingResult/AnomalyReport/{name}", text) for name, text in report.items()]
     result = {
-        **{"FLAId": fla_id, "Version": "1"},
+        "FLAId": fla_id,
+        "Version": "1",
         "RegistrantReference": ("R/2025/E0042", "T/2025/0815")[number],
         "RemainingHours[type=LEGAL]": ("3800", "3400")[number],
-        **{"RemainingHours[type=SECTOR]": "0", "RemainingHours[type=EMPLOYER]": "0"},
+        "RemainingHours[type=SECTOR]": "0",
+        "RemainingHours[type=EMPLOYER]": "0",
     }
     pairs += [(f"ApplicationData/FLAResult/{name}", text) for name, text in result.items()]
     return [(f"Form/{path}", text) for path, text in pairs]
@@ -153,13 +159,12 @@ def test_go_comes_last_of_an_answer(official: Official) -> None:
     finally:
         observer.stop()
         observer.join()
-    kinds = [name.split(".")[0] for name in arrivals.names]
-    stems = [name.split(".")[1:6] for name in arrivals.names]
-    assert [sorted(kinds[n : n + 2]) + kinds[n + 2 : n + 3] for n in (0, 3)] == [
-        ["FO", "FS", "GO"]
-    ] * 2
-    assert all(stems[n] == stems[n + 1] == stems[n + 2] for n in (0, 3))
-    assert [stems[0][0], stems[3][0]] == ["ACRF", "NOTI"]
+    names = [name.split(".") for name in arrivals.names]
+    for layer, (first, second, last) in {"ACRF": names[:3], "NOTI": names[3:]}.items():
+        assert {first[0], second[0]} == {"FO", "FS"}
+        assert last[0] == "GO"
+        assert first[1:6] == second[1:6] == last[1:6]
+        assert last[1] == layer
 
 
 class _Arrivals(FileSystemEventHandler):

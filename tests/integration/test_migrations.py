@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from batch.errors import InstanceError
@@ -22,6 +23,11 @@ def test_migrated_tables_are_the_programs_tables(tmp_path: Path) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, metadata) == []
     engine.dispose()
+
+
+def test_the_head_is_the_last_version() -> None:
+    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert scripts.get_current_head() == migrations.HEAD
 
 
 def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:

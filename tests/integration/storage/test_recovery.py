@@ -160,7 +160,8 @@ def test_a_worker_that_was_killed_while_it_sealed_leaves_no_set_unanswered(
     """The supervisor starts the worker process again, and the worker process alone."""
     world = make_world(sweep_seconds=0.2)
     stem = half_sealed(world)
-    command = [sys.executable, "-m", "batch.processes", "worker", world.settings.model_dump_json()]
+    command = [sys.executable, "-m", "batch.processes", "worker", str(os.getpid())]
+    command.append(world.settings.model_dump_json())
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 6

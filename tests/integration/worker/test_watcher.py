@@ -1,0 +1,106 @@
+"""The watcher on a real disk: everything that lies in an inbox is looked at again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from batch.names import Folder
+from batch.watcher import Watcher
+from tests.integration.storage.conftest import MakeWorld
+from tests.integration.storage.test_spool import STRANGE
+from tests.integration.storage.world import World, files_of, new_fi, new_stem
+
+
+@contextmanager
+def watching(world: World, *, watchdog: bool) -> Iterator[threading.Event]:
+    work = threading.Event()
+    watcher = Watcher(world.instance, work, watchdog=watchdog)
+    thread = threading.Thread(target=watcher.run)
+    thread.start()
+    try:
+        yield work
+    finally:
+        watcher.stop()
+        thread.join(20)
+    assert not thread.is_alive()
+
+
+def soon(holds: Callable[[], bool], seconds: float = 5) -> bool:
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return holds()
+
+
+@pytest.mark.parametrize("watchdog", [True, False], ids=["hints", "sweep-alone"])
+@pytest.mark.parametrize("folder", [Folder.IN, Folder.INTEST])
+def test_files_copied_into_an_inbox_are_sealed(
+    make_world: MakeWorld, watchdog: bool, folder: Folder
+) -> None:
+    """Hints only make it come sooner: without them the sweep finds everything."""
+    world = make_world(sweep_seconds=5 if watchdog else 0.2)
+    stem = new_stem("R" if folder is Folder.IN else "T")
+    assert world.listed(folder) == []
+    with watching(world, watchdog=watchdog) as work:
+        time.sleep(0.3)
+        for name, content in files_of(stem, new_fi()).items():
+            world.path(name, folder).write_bytes(content)
+        assert soon(lambda: world.sealed() == [str(world.key(stem, 1, folder))], 4)
+        assert soon(work.is_set)
+
+
+def test_what_lay_there_before_the_start_is_sealed(make_world: MakeWorld) -> None:
+    world = make_world(sweep_seconds=600)
+    world.put(f"GO.{new_stem()}.1")
+    with watching(world, watchdog=False):
+        assert soon(lambda: len(world.sealed()) == 1)
+
+
+def test_a_new_senders_first_file_is_seen(make_world: MakeWorld) -> None:
+    world = make_world(sweep_seconds=0.5)
+    with watching(world, watchdog=True):
+        time.sleep(0.2)
+        world.put(f"GO.{new_stem()}.1")
+        assert soon(lambda: len(world.sealed()) == 1)
+
+
+def test_a_set_sealed_by_another_process_wakes_the_worker(make_world: MakeWorld) -> None:
+    world = make_world(sweep_seconds=600)
+    with watching(world, watchdog=True) as work:
+        assert soon(work.is_set)
+        time.sleep(0.3)
+        work.clear()
+        world.send_new()
+        assert soon(work.is_set)
+
+
+@pytest.mark.parametrize("make", STRANGE.values(), ids=STRANGE)
+def test_what_is_no_file_stops_no_sweep(
+    make_world: MakeWorld, make: Callable[[Path], None]
+) -> None:
+    world = make_world(sweep_seconds=0.2)
+    make(world.path(f"FI.{new_stem()}.1.1"))
+    make(world.path(f"AA.{new_stem()}"))
+    (world.instance.layout.channels / "000009").mkdir()
+    (world.instance.layout.channels / "notes").write_text("an operator's")
+    stem = new_stem()
+    with watching(world, watchdog=True):
+        for name, content in files_of(stem, new_fi()).items():
+            world.path(name).write_bytes(content)
+        assert soon(lambda: world.sealed() == [str(world.key(stem))])
+
+
+def test_a_full_inbox_is_swept_once_for_a_burst_of_hints(make_world: MakeWorld) -> None:
+    """A hundred uploads must not cost a hundred sweeps: all are sealed within seconds."""
+    world = make_world(sweep_seconds=600)
+    stems = [new_stem() for _ in range(100)]
+    with watching(world, watchdog=True):
+        for stem in stems:
+            world.put(f"GO.{stem}.1")
+        assert soon(lambda: len(world.sealed()) == 100, 10)

@@ -1,0 +1,423 @@
+"""Reception: exactly one code for one mistake, all mistakes of a set together, and no way past."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from batch.anomalies import Anomaly, Severity, reception
+from batch.ingest.reception import judge
+from batch.ingest.scan import Scan
+from batch.names import OFFICIAL_CODES, Folder, Kind, split
+from batch.signing.verdict import Cause, NotSigned, Undecided
+from batch.states import Deferred, Refused, Sealed, Trigger, Verified
+from tests.unit.ingest.sets import (
+    SIGNED,
+    STEM,
+    TEST_STEM,
+    closed,
+    facts,
+    file,
+    names_of,
+    sealed,
+    without_grant,
+)
+
+FI, FS, GO = names_of()
+TD = f"TD.{STEM}.1"
+BAD = NotSigned(Cause.SIGNATURE_WRONG, "The signature is wrong.")
+FOREIGN = NotSigned(Cause.OTHER_CERTIFICATE, "Another certificate.")
+
+
+def found(given: Sealed, **said: Any) -> list[str]:
+    """The codes that refuse a set, in the order found; empty where it is verified."""
+    outcome = judge(given, facts(given, **said))
+    assert not isinstance(outcome, Deferred)
+    if isinstance(outcome, Verified):
+        return []
+    return [a.code for a in outcome.anomalies if a.blocks]
+
+
+def verified(given: Sealed, **said: Any) -> Verified:
+    outcome = judge(given, facts(given, **said))
+    assert isinstance(outcome, Verified), outcome
+    return outcome
+
+
+def stem_with(element: int, text: str) -> str:
+    """The right stem with one element changed: code, sender, day, sequence, letter."""
+    elements = STEM.split(".")
+    elements[element] = text
+    return ".".join(elements)
+
+
+def broken(name: str, code: str) -> dict[str, Scan]:
+    return {name: Scan(file(name), 1, (reception(code, "As scanned.", part=name),))}
+
+
+@pytest.mark.parametrize("parts", range(1, 10))
+def test_a_right_set_is_verified_part_by_part(parts: int) -> None:
+    outcome = verified(sealed(names_of(parts=parts)))
+    assert [part.number for part in outcome.parts] == list(range(1, parts + 1))
+    assert [part.file.name for part in outcome.parts] == names_of(parts=parts)[:parts]
+    assert (outcome.service, outcome.signer, outcome.warnings) == ("FLA", SIGNED.subject, ())
+
+
+@given(st.permutations(names_of(parts=3)))
+def test_the_order_of_arrival_changes_nothing(names: list[str]) -> None:
+    assert verified(sealed(names)).parts == verified(sealed(names_of(parts=3))).parts
+
+
+@pytest.mark.parametrize("letter", ["T", "S"])
+def test_a_set_in_intest_needs_no_signature(letter: str) -> None:
+    names = names_of(stem_with(4, letter), 2, signed=False)
+    outcome = verified(sealed(names, folder=Folder.INTEST))
+    assert (outcome.signer, outcome.warnings) == (None, ())
+
+
+def test_older_names_without_parts_are_right() -> None:
+    verified(sealed([f"FI.{STEM}", f"FS.{STEM}", f"GO.{STEM}"]))
+
+
+def test_the_content_of_a_go_is_ignored() -> None:
+    verified(sealed([FI, FS, GO], sizes={GO: 4096}))
+
+
+NAME_MISTAKES = [
+    (0, "flad", "129"),
+    (0, "FLA", "129"),
+    (0, "XXXX", "129"),
+    (0, "DMFA", "154"),
+    (1, "000002", "108"),
+    (2, "2026012", "109"),
+    (2, "2026-01-20", "109"),
+    (2, "20260230", "110"),
+    (2, "20260121", "111"),
+    (2, "20250119", "126"),
+    (3, "0001", "112"),
+    (3, "000001", "112"),
+    (3, "00000", "127"),
+    (3, "0000a", "367"),
+    (4, "X", "117"),
+    (4, "r", "117"),
+    (4, "T", "119"),
+    (4, "S", "257"),
+]
+
+
+@pytest.mark.parametrize(("element", "text", "code"), NAME_MISTAKES)
+def test_a_mistake_in_the_stem_raises_exactly_its_code(element: int, text: str, code: str) -> None:
+    service = {} if element else {"service": None}
+    assert found(sealed(names_of(stem_with(element, text))), **service) == [code]
+
+
+def test_a_sender_number_that_is_none_is_told_of_every_file_and_of_the_channel() -> None:
+    codes = found(sealed(names_of(stem_with(1, "00001"))))
+    assert sorted(codes) == ["107", "108", "131", "132"]
+
+
+def test_production_in_intest_is_118() -> None:
+    assert found(sealed(names_of(), folder=Folder.INTEST)) == ["118"]
+    assert found(sealed(names_of(signed=False), folder=Folder.INTEST)) == ["118"]
+
+
+@pytest.mark.parametrize(("total", "code"), [("01", "114"), ("A", "115"), ("0", "116")])
+def test_a_wrong_total_raises_exactly_its_code(total: str, code: str) -> None:
+    names = [f"FI.{STEM}.{total}.1", f"FS.{STEM}.{total}.1", f"GO.{STEM}.{total}"]
+    assert found(sealed(names)) == [code]
+
+
+def test_more_parts_than_the_channel_allows_is_128() -> None:
+    assert found(sealed(names_of(parts=4)), max_parts=3) == ["128"]
+    assert found(sealed(names_of(parts=3)), max_parts=3) == []
+
+
+COUNT_MISTAKES: list[tuple[str, list[str], list[str]]] = [
+    ("a part is missing with its signature", ["FI.2.1", "FS.2.1", "GO.2"], ["120", "122"]),
+    ("a part is missing", ["FI.2.1", "FS.2.1", "FS.2.2", "GO.2"], ["120"]),
+    ("one part too many", ["FI.1.1", "FI.1.2", "FS.1.1", "GO.1"], ["120"]),
+    ("a signature is missing", ["FI.2.1", "FI.2.2", "FS.2.2", "GO.2"], ["122"]),
+    ("no signature", ["FI.1.1", "GO.1"], ["122"]),
+    ("one signature too many", ["FI.1.1", "FS.1.1", "FS.1.2", "GO.1"], ["122"]),
+    ("no data", ["FS.1.1", "GO.1"], ["142"]),
+    ("nothing but a GO", ["GO.1"], ["142", "122"]),
+    ("parts numbered wrongly", ["FI.2.1", "FI.2.3", "FS.2.1", "FS.2.2", "GO.2"], ["123"]),
+    ("part and total swapped", ["FI.2.1", "FI.1.2", "FS.2.1", "FS.2.2", "GO.2"], ["123"]),
+    ("another total", ["FI.2.1", "FS.1.1", "GO.1"], ["123"]),
+    ("a part that is no number", ["FI.1.A", "FS.1.1", "GO.1"], ["123"]),
+    ("part zero", ["FI.1.0", "FS.1.1", "GO.1"], ["123"]),
+    ("signatures wrong", ["FI.2.1", "FI.2.2", "FS.2.1", "FS.2.3", "GO.2"], ["124"]),
+    ("both wrong", ["FI.1.2", "FS.1.2", "GO.1"], ["123", "124"]),
+    ("no GO", ["FI.1.1", "FS.1.1"], ["130"]),
+    ("no GO of two parts", ["FI.2.1", "FI.2.2", "FS.2.1", "FS.2.2"], ["130"]),
+    ("no GO and no signature", ["FI.1.1"], ["130", "122"]),
+]
+
+
+def numbered(short: list[str]) -> list[str]:
+    """``FI.2.1`` stands for the full name of part 1 of 2."""
+    return [f"{name[:2]}.{STEM}{name[2:]}" for name in short]
+
+
+@pytest.mark.parametrize(("_what", "names", "codes"), COUNT_MISTAKES)
+def test_counts_and_numbers_raise_exactly_their_codes(
+    _what: str, names: list[str], codes: list[str]
+) -> None:
+    assert found(sealed(numbered(names))) == codes
+
+
+@pytest.mark.parametrize(("total", "code"), [("A", "115"), ("10", "114")])
+def test_no_data_is_told_beside_a_wrong_total(total: str, code: str) -> None:
+    """One ACRF with all codes, whatever is missing (contract, section 2): no FI at all is 142."""
+    assert set(found(sealed([f"GO.{STEM}.{total}"]))) == {code, "142"}
+
+
+def test_counts_in_intest_ask_for_no_signature() -> None:
+    fi1, fi2, fs1, _, go = names_of(TEST_STEM, 2)
+    assert found(sealed([fi1, fi2, fs1, go], folder=Folder.INTEST)) == []
+    assert found(sealed([fi1, go], folder=Folder.INTEST)) == ["120"]
+    assert found(sealed([fs1, go], folder=Folder.INTEST)) == ["142"]
+
+
+def test_two_go_that_disagree_are_judged_the_same_in_any_order() -> None:
+    """Files may come in any order, so the order must not decide between verified and refused."""
+    orders = itertools.permutations([FI, FS, GO, f"GO.{STEM}.2"])
+    assert len({tuple(sorted(found(sealed(names)))) for names in orders}) == 1
+
+
+@pytest.mark.parametrize(("verdict", "code"), [(BAD, "125"), (FOREIGN, "153")])
+def test_a_signature_at_fault_raises_its_code_in_in_and_warns_in_intest(
+    verdict: NotSigned, code: str
+) -> None:
+    assert found(sealed([FI, FS, GO]), signatures={FI: verdict}) == [code]
+    data, *others = names_of(TEST_STEM)
+    outcome = verified(
+        sealed([data, *others], folder=Folder.INTEST), signatures={data: verdict}
+    )
+    assert [(a.code, a.severity) for a in outcome.warnings] == [(code, Severity.WARNING)]
+    assert [a.part for a in outcome.warnings] == [others[0]]
+    assert outcome.signer is None
+
+
+def test_one_bad_signature_of_many_refuses_the_set() -> None:
+    names = names_of(parts=3)
+    assert found(sealed(names), signatures={names[1]: BAD}) == ["125"]
+    assert found(sealed(names), signatures={names[1]: BAD, names[2]: FOREIGN}) == ["125", "153"]
+
+
+@pytest.mark.parametrize("folder", [Folder.IN, Folder.INTEST])
+def test_what_cannot_be_decided_now_is_neither_refused_nor_verified(folder: Folder) -> None:
+    names = names_of(TEST_STEM if folder.is_test else STEM)
+    given = sealed(names, folder=folder)
+    outcome = judge(given, facts(given, signatures={names[0]: Undecided("CRL away")}))
+    assert outcome == Deferred("CRL away")
+
+
+UNPROVEN = st.lists(
+    st.builds(
+        lambda kind, end: f"{kind}.{STEM}{end}",
+        st.sampled_from(["FI", "FS", "GO"]),
+        st.sampled_from(["", ".1", ".2", ".1.1", ".1.2", ".2.1", ".2.2", ".1.A"]),
+    ).filter(lambda name: split(name) is not None),
+    min_size=1,
+    max_size=7,
+    unique=True,
+)
+
+
+@given(UNPROVEN)
+@example([FI, f"FS.{STEM}", GO])
+@example([f"FI.{STEM}", FS, GO])
+def test_nothing_of_production_is_verified_whose_signature_was_not_proved(names: list[str]) -> None:
+    """T parts FI, T parts FS, each part signed on its own (contract, section 2).
+
+    ``facts`` gives a signature to each FI whose FS the sealed set can find, as the pass does.
+    """
+    given = sealed(names)
+    gathered = facts(given)
+    outcome = judge(given, gathered)
+    if isinstance(outcome, Verified):
+        assert {part.file.name for part in outcome.parts} == set(gathered.signatures)
+
+
+@pytest.mark.parametrize(
+    "names", [[f"FI.{STEM}.1.1", f"FS.{STEM}"], [f"FI.{STEM}", f"FS.{STEM}.1.1"]]
+)
+def test_a_signature_under_the_other_form_of_its_name_is_not_passed_over(names: list[str]) -> None:
+    """An older name without parts and the full name may meet: prove the FS, or refuse the set."""
+    given = sealed([*names, GO])
+    fs = given.signature_of(given.parts()[0])
+    if fs is None:
+        assert found(given), "verified without any signature"
+    else:
+        assert found(given, signatures={names[0]: BAD}) == ["125"]
+
+
+@pytest.mark.parametrize("code", ["003", "088", "089", "102", "138", "157", "205", "275"])
+def test_what_the_pass_found_refuses_the_set_with_its_code(code: str) -> None:
+    names = names_of(parts=2)
+    assert found(sealed(names), scans=broken(names[1], code)) == [code]
+
+
+def test_a_file_larger_than_the_service_allows_is_184() -> None:
+    assert found(sealed([FI, FS, GO], sizes={FI: 1000})) == []
+    assert found(sealed([FI, FS, GO], sizes={FI: 1001})) == ["184"]
+
+
+def test_a_channel_that_is_not_open_is_103() -> None:
+    assert found(sealed([FI, FS, GO]), channel=closed()) == ["103"]
+
+
+def test_a_service_not_granted_is_154() -> None:
+    assert found(sealed([FI, FS, GO]), channel=without_grant()) == ["154"]
+
+
+@pytest.mark.parametrize("code", sorted(OFFICIAL_CODES))
+def test_an_official_code_nobody_serves_here_is_154(code: str) -> None:
+    assert found(sealed(names_of(stem_with(0, code))), service=None) == ["154"]
+
+
+def test_other_content_under_a_used_stem_is_133() -> None:
+    assert found(sealed([FI, FS, GO], ordinal=2)) == ["133"]
+
+
+def test_content_accepted_before_is_133_in_production_only() -> None:
+    assert found(sealed([FI, FS, GO]), replays={FI: "FLAD.000001.20260119.00001.R"}) == ["133"]
+    names = names_of(TEST_STEM)
+    replays = {names[0]: "FLAD.000001.20260119.00001.T"}
+    assert found(sealed(names, folder=Folder.INTEST), replays=replays) == []
+
+
+@pytest.mark.parametrize("names", [[TD], [FI, TD], [FI, FS, TD], [FI, FS, GO, TD]])
+def test_a_cancelled_set_is_277_and_nothing_else(names: list[str]) -> None:
+    assert found(sealed(names, trigger=Trigger.CANCELLED), channel=closed()) == ["277"]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("FI.FLAD.000001", "131"),
+        (f"FI.{STEM}.1", "131"),
+        (f"FI.{STEM}.1.1.xml", "131"),
+        (f"FS.{STEM}.1", "132"),
+        (f"GO.{STEM}.1.1", "107"),
+        ("TD.FLAD", "107"),
+        ("fi.FLAD.000001", "129"),
+        ("readme.txt", "129"),
+        (f"FO.{STEM}.1.1", "129"),
+        ("FIX.FLAD", "129"),
+        ("x", "129"),
+    ],
+)
+def test_a_name_that_does_not_split_is_answered_by_its_beginning(name: str, code: str) -> None:
+    given = sealed([name], trigger=Trigger.UNREADABLE)
+    outcome = judge(given, facts(given))
+    assert isinstance(outcome, Refused)
+    assert [(a.code, a.part) for a in outcome.anomalies] == [(code, name)]
+
+
+@dataclass
+class Case:
+    """A set in the making, to which mistakes are added that do not touch each other."""
+
+    elements: list[str] = field(default_factory=lambda: STEM.split("."))
+    drop: set[str] = field(default_factory=set)
+    said: dict[str, Any] = field(default_factory=dict)
+    sized: bool = False
+    ordinal: int = 1
+
+    def element(self, place: int, text: str) -> None:
+        self.elements[place] = text
+
+    def codes(self) -> list[str]:
+        names = names_of(".".join(self.elements), 2)
+        names = [n for n in names if n[:2] + n[-4:] not in self.drop and n[:2] not in self.drop]
+        said = dict(self.said)
+        first = names[0]
+        for key in ("signatures", "scans", "replays"):
+            if key in said:
+                said[key] = said[key](first)
+        sizes = {first: 5000} if self.sized else {}
+        return found(sealed(names, ordinal=self.ordinal, sizes=sizes), **said)
+
+
+MISTAKES: dict[str, Callable[[Case], object]] = {
+    "108": lambda c: c.element(1, "000777"),
+    "110": lambda c: c.element(2, "20261301"),
+    "127": lambda c: c.element(3, "00000"),
+    "257": lambda c: c.element(4, "S"),
+    "103": lambda c: c.said.update(channel=closed(c.said.get("channel", facts_channel()))),
+    "154": lambda c: c.said.update(channel=without_grant(c.said.get("channel", facts_channel()))),
+    "120": lambda c: c.drop.add("FI.2.2"),
+    "122": lambda c: c.drop.add("FS.2.2"),
+    "130": lambda c: c.drop.add("GO"),
+    "125": lambda c: c.said.update(signatures=lambda name: {name: BAD}),
+    "102": lambda c: c.said.update(scans=lambda name: broken(name, "102")),
+    "133": lambda c: setattr(c, "ordinal", 2),
+    "184": lambda c: setattr(c, "sized", True),
+    "128": lambda c: c.said.update(max_parts=1),
+}
+
+
+def facts_channel() -> Any:
+    return facts(sealed([FI])).channel
+
+
+@given(st.sets(st.sampled_from(sorted(MISTAKES)), min_size=1))
+def test_all_mistakes_of_a_set_are_listed_together_each_once(chosen: set[str]) -> None:
+    case = Case()
+    for code in sorted(chosen):
+        MISTAKES[code](case)
+    assert sorted(case.codes()) == sorted(chosen)
+
+
+def test_a_code_is_listed_once_at_the_place_it_was_found_first() -> None:
+    names = [f"FI.{STEM}.2.1", f"FI.{STEM}.2.2", f"FS.{STEM}.2.1", f"FS.{STEM}.2.2", f"GO.{STEM}.2"]
+    scans = {**broken(names[0], "102"), **broken(names[1], "102")}
+    scans[names[0]] = replace(
+        scans[names[0]], anomalies=(*scans[names[0]].anomalies, reception("138", "As scanned."))
+    )
+    given = sealed(names)
+    outcome = judge(given, facts(given, scans=scans))
+    assert isinstance(outcome, Refused)
+    assert [(a.code, a.part) for a in outcome.anomalies] == [("102", names[0]), ("138", None)]
+
+
+def test_a_warning_in_intest_does_not_hide_a_mistake() -> None:
+    data, *others = names_of(TEST_STEM)
+    given = sealed([data, *others], folder=Folder.INTEST)
+    outcome = judge(given, facts(given, signatures={data: BAD}, scans=broken(data, "125")))
+    assert isinstance(outcome, Refused)
+    assert {(a.code, a.severity) for a in outcome.anomalies} == {
+        ("125", Severity.WARNING),
+        ("125", Severity.BLOCKING),
+    }
+
+
+@given(UNPROVEN, st.sampled_from([Folder.IN, Folder.INTEST]), st.sampled_from(Trigger))
+def test_any_set_gets_a_verdict_of_reception_codes(
+    names: list[str], folder: Folder, trigger: Trigger
+) -> None:
+    given = sealed(names, folder=folder, trigger=trigger)
+    outcome = judge(given, facts(given))
+    assert not isinstance(outcome, Deferred)
+    anomalies: tuple[Anomaly, ...]
+    if isinstance(outcome, Verified):
+        anomalies = outcome.warnings
+        assert not any(a.blocks for a in anomalies)
+        assert {p.file.name for p in outcome.parts} == {f.name for f in given.of_kind(Kind.FI)}
+    else:
+        anomalies = outcome.anomalies
+        assert any(a.blocks for a in anomalies)
+    assert all(a.error_id == f"ACRF-{a.code}" for a in anomalies)
+
+
+@pytest.mark.parametrize("bad", ["FI.FLAD.000777.2026.0000.X.2.2", "GO.xx.1.x.y.z.99", "TD.a.b.c.d.e"])
+def test_a_name_wrong_in_every_element_still_gets_its_verdict(bad: str) -> None:
+    assert len(found(sealed([bad], trigger=Trigger.UNFINISHED), service=None)) >= 5
