@@ -109,9 +109,12 @@ class Sealed:
         return sorted(self.of_kind(Kind.FI), key=lambda f: (part_number(f) or 99, f.name))
 
     def signature_of(self, data: SealedFile) -> SealedFile | None:
-        """The FS that belongs to an FI: the otherwise identical name."""
-        wanted = Kind.FS + data.name[2:]
-        return next((f for f in self.of_kind(Kind.FS) if f.name == wanted), None)
+        """The one FS of the same part as an FI; None when there is none, or more than one.
+
+        Either name may leave total and part out, as older senders do.
+        """
+        mine = [f for f in self.of_kind(Kind.FS) if part_number(f) == part_number(data)]
+        return mine[0] if len(mine) == 1 else None
 
     @property
     def trigger_name(self) -> str:

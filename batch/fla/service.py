@@ -21,10 +21,11 @@ from batch.fla.committees import Committees, joint_committees
 from batch.fla.echo import echo
 from batch.fla.forms import Form, operation_element, read
 from batch.fla.ledger import AccountKey, Change, Ledger
-from batch.fla.position import FormPlace, Places, line_of, spot
+from batch.fla.position import FormPlace, Places, spot
 from batch.fla.rules import Finding
 from batch.fla.schema import MAX_EXPLAINED, FormSchema, form_schema
 from batch.identifiers import EnterpriseNumber, NssoNumber
+from batch.ingest.lines import line_of
 from batch.ingest.services import ContentFacts, Description, FormVerdict, Limits
 from batch.names import brussels_day
 from batch.registers import Standing

@@ -162,9 +162,12 @@ def _reference(tag: str, kind: str, origin: str, number: str) -> str:
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+_KEPT = {"\r": "&#13;"}  # a reader would turn a bare one into a line feed
+
+
 def _element(tag: str, text: str, attributes: dict[str, str] | None = None) -> str:
     shown = "".join(f" {name}={quoteattr(value)}" for name, value in (attributes or {}).items())
-    return f"<{tag}{shown}>{escape(_UNWRITABLE.sub('?', text))}</{tag}>"
+    return f"<{tag}{shown}>{escape(_UNWRITABLE.sub('?', text), _KEPT)}</{tag}>"
 
 
 def _document(root: str, forms: Iterable[str]) -> bytes:

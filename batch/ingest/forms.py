@@ -13,12 +13,17 @@ from lxml import etree
 from lxml.etree import _Element
 
 from batch.anomalies import Anomaly, reception
+from batch.ingest.lines import line_of
 
 _ENCODING_ERRORS = (
     etree.ErrorTypes.ERR_INVALID_ENCODING,
     etree.ErrorTypes.ERR_UNKNOWN_ENCODING,
     etree.ErrorTypes.ERR_UNSUPPORTED_ENCODING,
 )
+
+
+_WHITE = " \t\r\n"
+"""White space of XML; any other character beside the forms is content."""
 
 
 class Malformed(Exception):
@@ -54,18 +59,23 @@ class FormReader:
             self._parser.feed(block)
         except etree.XMLSyntaxError as error:
             yield from self._complete()
-            raise Malformed(_syntax_anomaly(error)) from None
+            raise Malformed(self._syntax_anomaly(error)) from None
         yield from self._complete()
+        # After some errors lxml says nothing and would take the next block for a new document.
+        if self._first_error() is not None:
+            raise Malformed(self._syntax_anomaly(None))
 
     def close(self) -> None:
         """The stream has ended; Malformed when the document has not, or holds other blocks."""
         try:
             root = self._parser.close()
         except etree.XMLSyntaxError as error:
-            raise Malformed(_syntax_anomaly(error)) from None
+            raise Malformed(self._syntax_anomaly(error)) from None
+        if root.getroottree().docinfo.internalDTD is not None:
+            raise Malformed(reception("003", "A DOCTYPE is not allowed in a declaration."))
         self._look_at(root)
-        if self._stray is None and (root.text or "").strip():
-            self._stray = _line(root)
+        if self._stray is None and (root.text or "").strip(_WHITE):
+            self._stray = line_of(root)
         if self._stray is not None:
             raise Malformed(reception("205", f"Only {self.form} may stand here.", line=self._stray))
 
@@ -90,8 +100,25 @@ class FormReader:
         for child in siblings:
             tag: object = child.tag  # a function where it is a comment
             stranger = isinstance(tag, str) and tag != self.form
-            if (stranger or (child.tail or "").strip()) and self._stray is None:
-                self._stray = _line(child)
+            if (stranger or (child.tail or "").strip(_WHITE)) and self._stray is None:
+                self._stray = line_of(child)
+
+    def _first_error(self) -> etree._LogEntry | None:
+        """The first thing this parser, and no other before it, found wrong with the stream."""
+        log = cast("Iterable[etree._LogEntry]", self._parser.feed_error_log)
+        return next((e for e in log if e.level >= etree.ErrorLevels.ERROR), None)
+
+    def _syntax_anomaly(self, raised: etree.XMLSyntaxError | None) -> Anomaly:
+        first = self._first_error()
+        if first is None:
+            line = raised.lineno if raised is not None else None
+            words = str(raised.msg) if raised is not None else "it ends too soon"
+            return reception("102", f"The file is not well-formed XML: {words}", line=line or None)
+        if first.type in _ENCODING_ERRORS:
+            words = "The file's bytes are not the UTF-8 it declares."
+            return reception("138", words, line=first.line)
+        words = f"The file is not well-formed XML: {first.message}"
+        return reception("102", words, line=first.line)
 
 
 def forms(blocks: Iterable[bytes], form: str) -> Iterator[_Element]:
@@ -100,15 +127,3 @@ def forms(blocks: Iterable[bytes], form: str) -> Iterator[_Element]:
     for block in blocks:
         yield from reader.feed(block)
     reader.close()
-
-
-def _line(element: _Element) -> int:
-    return cast("int | None", element.sourceline) or 1
-
-
-def _syntax_anomaly(error: etree.XMLSyntaxError) -> Anomaly:
-    line = error.lineno or None
-    code: int = error.code  # type: ignore[attr-defined]  # absent from the stubs only
-    if code in _ENCODING_ERRORS:
-        return reception("138", "The file's bytes are not the UTF-8 it declares.", line=line)
-    return reception("102", f"The file is not well-formed XML: {error.msg}", line=line)

@@ -17,6 +17,7 @@ ENCODINGS = frozenset({"UTF-8", "UTF8", "US-ASCII", "ASCII"})
 """Encodings a declaration may name; modern files of the channel are UTF-8 (domain section 5.1)."""
 
 _OTHER_ENCODINGS = (b"\xff\xfe", b"\xfe\xff", b"\x00<", b"<\x00", b"\x00\x00", b"\x4c\x6f\xa7\x94")
+_TOLD = 4  # bytes by which another encoding shows itself
 _SCHEMA = "noNamespaceSchemaLocation"
 
 
@@ -33,7 +34,9 @@ class Prolog:
     attributes: dict[str, str] = field(default_factory=dict)
     _encoding: str | None = None
     _doctype_line: int | None = None
+    _begun: bytes | None = b""
     _wrong_encoding: bool = False
+    _broken: tuple[int, str] | None = None
     _parser: expat.XMLParserType = field(default_factory=lambda: expat.ParserCreate("UTF-8"))
 
     def __post_init__(self) -> None:
@@ -42,19 +45,30 @@ class Prolog:
         self._parser.StartElementHandler = self._element
 
     def feed(self, block: bytes) -> None:
-        """Take the next block; anything that is not well-formed is left to the real parser."""
+        """Take the next block. What expat cannot read up to the root is refused, not passed on:
+
+        the real parser knows more names than expat does, and must not see what this one did not.
+        """
         if self.done:
             return
-        if self._parser.CurrentByteIndex <= 0 and block.startswith(_OTHER_ENCODINGS):
-            self._wrong_encoding = self.done = True
-            return
+        if self._begun is not None:
+            self._begun += block
+            if len(self._begun) < _TOLD:
+                return
+            block, self._begun = self._begun, None
+            if block.startswith(_OTHER_ENCODINGS):
+                self._wrong_encoding = self.done = True
+                return
         try:
             self._parser.Parse(block, False)
-        except (_Stop, expat.ExpatError):
+        except _Stop:
+            self.done = True
+        except expat.ExpatError as error:
+            self._broken = (error.lineno, expat.ErrorString(error.code))
             self.done = True
 
     def anomalies(self, service: Description | None) -> Iterator[Anomaly]:
-        """What is wrong before the first form: 138, 003, 089, 088."""
+        """What is wrong before the first form: 138, 003, 102, 089, 088."""
         if self._wrong_encoding:
             named = self._encoding or "another one"
             yield reception("138", f"The file's encoding is {named}; it must be UTF-8.")
@@ -62,11 +76,14 @@ class Prolog:
             yield reception(
                 "003", "A DOCTYPE is not allowed in a declaration.", line=self._doctype_line
             )
+        elif self._broken is not None:
+            line, words = self._broken
+            yield reception("102", f"The file is not well-formed XML: {words}", line=line)
         elif self.root is not None and service is not None:
             yield from self._root_anomalies(service)
 
     def _root_anomalies(self, service: Description) -> Iterator[Anomaly]:
-        if self.root != service.root or "xmlns" in self.attributes:
+        if self.root != service.root or self.attributes.get("xmlns"):
             yield reception("089", f"The root element must be {service.root}, in no namespace.")
             return
         for name, value in self.attributes.items():

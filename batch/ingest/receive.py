@@ -7,6 +7,7 @@ split, are given up on after a long wait, so that they too get their answer.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -53,9 +54,9 @@ def complete_names(go: Dropped, folder: Folder) -> list[tuple[str, ...]] | None:
     Older senders leave total and part out; a set of one part may be named either way. FS is
     wanted in IN only.
     """
-    total = 1 if go.total is None else int(go.total) if go.total in "123456789" else None
-    if total is None:
+    if not re.fullmatch(r"[1-9]", go.total or "1"):
         return None
+    total = int(go.total or "1")
     kinds = (Kind.FI,) if folder.is_test else (Kind.FI, Kind.FS)
     wanted: list[tuple[str, ...]] = []
     for kind in kinds:

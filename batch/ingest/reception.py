@@ -67,6 +67,7 @@ def judge(sealed: Sealed, facts: Facts) -> Verified | Refused | Deferred:
             *_replay_anomalies(sealed, facts),
         ]
     )
+    found = found if any(a.blocks for a in found) else (*found, *_unsigned(sealed, facts))
     if any(a.blocks for a in found):
         return Refused(sealed, facts.environment, found)
     return _verified(sealed, facts, found)
@@ -147,13 +148,13 @@ def _count_anomalies(sealed: Sealed, names: list[Dropped]) -> Iterator[Anomaly]:
     if not triggers:
         yield reception("130", "No GO came for these files.")
     data = [n for n in names if n.kind is Kind.FI]
-    total_text = (triggers or data or names)[0].total or "1"
-    if total_text not in "123456789" or len(total_text) != 1:
-        return  # 114-116 and 128 say so already
-    total = int(total_text)
     if not data:
         yield reception("142", "No FI came with this GO.")
-    else:
+    announced = max(n.total or "1" for n in triggers or data or names)
+    if announced not in tuple("123456789"):
+        return  # 114-116 and 128 say so already
+    total = int(announced)
+    if data:
         yield from _numbering(data, total, "120", "123")
     if sealed.key.folder is Folder.IN:
         yield from _numbering([n for n in names if n.kind is Kind.FS], total, "122", "124")
@@ -174,10 +175,19 @@ def _numbering(
 def _signature_anomalies(sealed: Sealed, facts: Facts) -> Iterator[Anomaly]:
     """A fault blocks in IN; in INTEST no signature is wanted and it is a warning."""
     severity = Severity.WARNING if sealed.key.folder.is_test else Severity.BLOCKING
-    for name, signature in facts.signatures.items():
+    for file in sealed.parts():
+        signature, fs = facts.signatures.get(file.name), sealed.signature_of(file)
         if isinstance(signature, NotSigned):
-            part = "FS" + name[2:]
+            part = fs.name if fs is not None else None
             yield reception(signature.code, signature.words, part=part, severity=severity)
+
+
+def _unsigned(sealed: Sealed, facts: Facts) -> Iterator[Anomaly]:
+    """The second wall: nothing of production passes whose signature was not proved."""
+    if sealed.key.folder is Folder.IN:
+        for file in sealed.parts():
+            if not isinstance(facts.signatures.get(file.name), Signed):
+                yield reception("122", f"No FS belongs to {file.name}.", part=file.name)
 
 
 def _size_anomalies(sealed: Sealed, facts: Facts) -> Iterator[Anomaly]:
@@ -201,4 +211,7 @@ def _replay_anomalies(sealed: Sealed, facts: Facts) -> Iterator[Anomaly]:
 
 def _distinct(found: list[Anomaly]) -> tuple[Anomaly, ...]:
     """Each code once, at its first place: the ACRF has codes only."""
-    return tuple({(a.code, a.severity): a for a in reversed(found)}.values())[::-1]
+    first: dict[tuple[str, Severity], Anomaly] = {}
+    for anomaly in found:
+        first.setdefault((anomaly.code, anomaly.severity), anomaly)
+    return tuple(first.values())

@@ -181,8 +181,8 @@ def text(element: _Element, path: str) -> str:
 def leaves(element: _Element, prefix: str = "") -> Iterator[tuple[str, str]]:
     """(path, text) of everything below ``element`` that holds no element, in document order."""
     for child in element.iterchildren("*"):
-        marks = "".join(f"[{name}={value}]" for name, value in child.attrib.items())
-        path = "".join((prefix, str(child.tag), marks))
+        marks = "".join(f"[{name!s}={value!s}]" for name, value in child.attrib.items())
+        path = f"{prefix}{child.tag}{marks}"
         if len(child):
             yield from leaves(child, f"{path}/")
         else:

@@ -164,7 +164,7 @@ def test_ten_kills_under_two_hundred_sets_lose_nothing_and_double_nothing(
     serving: Serving, registered: Registered
 ) -> None:
     seed = int(os.environ.get("FLA_CRASH_SEED") or random.SystemRandom().randrange(10**6))
-    print(f"seed {seed}")  # noqa: T201 - a failure is repeated with it
+    print(f"seed {seed}")
     instance, sender = serving(), registered.employer
     sets = _sets(sender.number)
     killer = Killer(instance, random.Random(seed))

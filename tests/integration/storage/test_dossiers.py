@@ -14,9 +14,10 @@ from batch.names import Folder
 from batch.signing import certificate, verification
 from batch.signing.policy import SignaturePolicy
 from batch.signing.verdict import Signed
-from batch.storage import dossiers, durable, waiting
-from batch.storage.database import reading
+from batch.storage import dossiers, durable, submissions, waiting
+from batch.storage.database import reading, writing
 from batch.storage.dossiers import Dossier, Emission
+from batch.worker.steps import Decided
 from tests.integration.storage.conftest import MakeWorld
 from tests.integration.storage.world import RECEIVED, World
 
@@ -34,15 +35,9 @@ def signed(world: World, data: bytes, fs: bytes) -> bool:
 def decided(world: World) -> list[Emission]:
     """A set whose ACRF is decided and committed but not shown; stopped before it could be."""
     stem = world.send_new()
-    out = world.path("", Folder.OUT)
-    out.chmod(0o700)
     worker = world.worker()
     key = world.key(stem)
     engine = world.instance.production
-    from batch.storage import submissions
-    from batch.storage.database import writing
-    from batch.worker.steps import Decided
-
     home = dossiers.dossier(world.instance.layout, key)
     at = datetime.now(UTC)
     with writing(engine) as connection:
@@ -99,7 +94,6 @@ def test_data_the_sender_took_before_go_was_shown_does_not_come_back(world: Worl
     (item,) = decided(world)
     home = world.instance.layout.sealed / str(item.key)
     fo, fs = f"FO.{item.stem}.1.1", f"FS.{item.stem}.1.1"
-    assert world.home.sender
     os.link(home / "@ACRF.FO", world.path(fo, Folder.OUT))
     os.link(home / "@ACRF.FS", world.path(fs, Folder.OUT))
     world.home.remove(Folder.OUT, fo)

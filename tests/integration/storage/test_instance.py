@@ -85,9 +85,7 @@ def test_a_key_that_a_kill_left_empty_is_made_anew(tmp_path: Path, left: str) ->
     assert made.layout.host_key.read_bytes().startswith(b"-----BEGIN OPENSSH PRIVATE KEY")
 
 
-def test_one_living_process_owns_an_instance(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_living_process_owns_an_instance(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """And so do its children: they hold the lock until the last of them is gone."""
     monkeypatch.setattr(module, "OWNER_SECONDS", 0.2)
     with world.instance.owned():

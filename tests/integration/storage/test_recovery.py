@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,7 @@ def test_a_kill_at_any_instant_of_a_restart_is_mended_by_the_next(
             stem = archived_but_listed(world)
             half = half_sealed(world)
             world.begin("FI.unfinished").write(0, b"part")
-            killed = killed_at(point, lambda world=world: recover(world.instance))
+            killed = killed_at(point, partial(recovery_alone, world))
             assert world.restart() == []
             assert [n for n in world.listed() if stem in n] == []
             assert os.listdir(world.instance.layout.up) == []
@@ -107,6 +108,10 @@ def test_a_kill_at_any_instant_of_a_restart_is_mended_by_the_next(
             break
     assert point > 5
     assert not killed
+
+
+def recovery_alone(world: World) -> None:
+    recover(world.instance)
 
 
 def half_sealed(world: World) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from batch.errors import Denied, SpoolFault
-from batch.ingest.receive import Waits
+from batch.ingest.receive import Ready, Waits
 from batch.names import Folder, Kind
 from batch.states import Trigger
 from batch.storage import sealing
@@ -49,8 +49,7 @@ def test_a_complete_set_is_sealed_at_the_close_of_its_go(world: World) -> None:
     assert sealed.trigger is Trigger.GO
     assert before <= sealed.sealed_at <= datetime.now(UTC)
     assert {(f.name, f.size, f.sha256) for f in sealed.files} == {
-        (name, len(content), hashlib.sha256(content).hexdigest())
-        for name, content in files.items()
+        (name, len(content), hashlib.sha256(content).hexdigest()) for name, content in files.items()
     }
     assert world.listed() == sorted(files)
     assert [e.sealed for e in world.home.entries(Folder.IN)] == [True] * 3
@@ -75,8 +74,10 @@ def test_a_test_set_needs_no_fs_and_takes_one_that_is_there(world: World) -> Non
     del files[f"FS.{without}.1.1"]
     world.send(files, Folder.INTEST)
     world.send(files_of(with_fs, new_fi()), Folder.INTEST)
-    sealed = [dossier(world.instance.layout, world.key(s, 1, Folder.INTEST)).sealed()
-              for s in (without, with_fs)]
+    sealed = [
+        dossier(world.instance.layout, world.key(s, 1, Folder.INTEST)).sealed()
+        for s in (without, with_fs)
+    ]
     assert [len(s.of_kind(Kind.FS)) for s in sealed] == [0, 1]
 
 
@@ -121,7 +122,7 @@ def test_a_set_is_sealed_once_however_often_it_is_looked_at(world: World) -> Non
     assert manifest(world, stem) == before
     with world.home.locked():
         names = tuple(world.listed())
-        ready = sealing.receive.Ready(stem, names, Trigger.GO)
+        ready = Ready(stem, names, Trigger.GO)
         assert sealing.seal(world.inbox(), ready, datetime.now(UTC)) is None
     assert len(world.listed()) == 3
     assert os.listdir(world.instance.layout.seal) == []
@@ -320,8 +321,11 @@ def test_what_is_no_file_is_no_go(world: World, make: Callable[[Path], None]) ->
 @pytest.mark.parametrize("make", STRANGE.values(), ids=STRANGE)
 def test_what_is_no_file_hurts_nobody_else(world: World, make: Callable[[Path], None]) -> None:
     """Under names that are nobody's, of every sort, in both inboxes."""
-    strange = [world.path(name, folder) for name in ("FI.odd", f"GO.{new_stem()}.1", "x")
-               for folder in (Folder.IN, Folder.INTEST)]
+    strange = [
+        world.path(name, folder)
+        for name in ("FI.odd", f"GO.{new_stem()}.1", "x")
+        for folder in (Folder.IN, Folder.INTEST)
+    ]
     for path in strange:
         make(path) if make is not STRANGE["link"] else path.symlink_to(path.parents[4])
     assert world.sweep() == sealing.Swept((), False)

@@ -68,7 +68,9 @@ def test_a_file_without_bytes_is_published(world: World) -> None:
     assert world.path(NAME).read_bytes() == b""
 
 
-@pytest.mark.parametrize("written", [[(1, b"x")], [(0, b"ab"), (3, b"d")], [(5, b"f"), (0, b"abcd")]])
+@pytest.mark.parametrize(
+    "written", [[(1, b"x")], [(0, b"ab"), (3, b"d")], [(5, b"f"), (0, b"abcd")]]
+)
 def test_a_gap_is_refused_at_the_close(world: World, written: list[tuple[int, bytes]]) -> None:
     upload = world.begin(NAME)
     for offset, data in written:
@@ -102,7 +104,12 @@ def test_more_than_the_limit_poisons_the_upload(world: World) -> None:
     upload.write(0, b"0123456789")
     with pytest.raises(Denied, match="10 bytes"):
         upload.write(10, b"a")
-    for act in (lambda: upload.write(0, b"a"), upload.sync, lambda: upload.truncate(0)):
+    acts: list[Callable[[], None]] = [
+        lambda: upload.write(0, b"a"),
+        upload.sync,
+        lambda: upload.truncate(0),
+    ]
+    for act in acts:
         with pytest.raises(Denied, match="10 bytes"):
             act()
     with pytest.raises(Denied, match="10 bytes"):

@@ -21,6 +21,7 @@ from batch.ingest.receive import Waits
 from batch.names import Folder, brussels_day
 from batch.registers import Quality
 from batch.settings import Settings, load
+from batch.signing import certificate, signature
 from batch.states import SetKey
 from batch.storage import recovery, reports, sealing
 from batch.storage.instance import Instance
@@ -28,7 +29,6 @@ from batch.storage.layout import Layout
 from batch.storage.registers import NewChannel, Registers, RegistersAdmin
 from batch.storage.sealing import Inbox
 from batch.storage.spool import SenderHome, Upload
-from batch.signing import certificate, signature
 from batch.worker.facts import Facts
 from batch.worker.loop import Worker
 from batch.worker.serving import descriptions

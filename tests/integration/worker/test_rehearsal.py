@@ -32,10 +32,8 @@ def written(place: Path, files: dict[str, bytes]) -> list[Path]:
     return [place / name for name in files]
 
 
-def rehearsed(
-    settings: Settings, files: Iterable[Path], folder: Folder | None = None
-) -> Rehearsed:
-    (found,) = rehearse(list(files), settings, folder, SENDER, NOW)
+def rehearsed(settings: Settings, files: Iterable[Path], folder: Folder | None = None) -> Rehearsed:
+    (found,) = rehearse(list(files), folder, SENDER, settings, NOW)
     return found
 
 
@@ -72,8 +70,10 @@ def test_a_rehearsal_leaves_no_trace(world: World, tmp_path: Path) -> None:
 def test_a_rehearsal_tells_what_the_channel_then_answers(world: World, tmp_path: Path) -> None:
     right, wrong = files_of(first := new_stem(), new_fi()), files_of(second := new_stem(), new_fi())
     wrong[f"FS.{second}.1.1"] = b"no signature"
-    said = [codes(rehearsed(world.settings, written(tmp_path / s, f)))
-            for s, f in ((first, right), (second, wrong))]
+    said = [
+        codes(rehearsed(world.settings, written(tmp_path / s, f)))
+        for s, f in ((first, right), (second, wrong))
+    ]
     world.send(right)
     world.send(wrong)
     world.work()
@@ -92,13 +92,13 @@ def test_without_an_instance_the_codes_of_the_registers_stay_undecided(tmp_path:
 def test_a_sender_the_register_does_not_know_is_said(world: World, tmp_path: Path) -> None:
     files = written(tmp_path / "mine", files_of(new_stem(), new_fi()))
     with pytest.raises(OperatorError, match="no such channel"):
-        list(rehearse(files, world.settings, None, SenderNumber("000042"), NOW))
+        list(rehearse(files, None, SenderNumber("000042"), world.settings, NOW))
 
 
 def test_several_sets_are_told_apart(world: World, tmp_path: Path) -> None:
     stems = [new_stem(), new_stem("T")]
     paths = [p for s in stems for p in written(tmp_path / "mine", files_of(s, new_fi()))]
-    found = list(rehearse(paths, world.settings, None, None, NOW))
+    found = list(rehearse(paths, None, None, world.settings, NOW))
     assert [(f.stem, f.folder, f.accepted) for f in found] == [
         (stems[0], Folder.IN, True),
         (stems[1], Folder.INTEST, True),

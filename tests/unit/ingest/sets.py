@@ -43,7 +43,9 @@ CHANNEL = Channel(
 SIGNED = Signed("CN=Somebody", "0" * 64, "sha256", None)
 
 
-def names_of(stem: str = STEM, parts: int = 1, *, signed: bool = True, go: bool = True) -> list[str]:
+def names_of(
+    stem: str = STEM, parts: int = 1, *, signed: bool = True, go: bool = True
+) -> list[str]:
     """The names of a full set of ``parts``."""
     kinds = (Kind.FI, Kind.FS) if signed else (Kind.FI,)
     names = [f"{kind}.{stem}.{parts}.{n}" for kind in kinds for n in range(1, parts + 1)]

@@ -146,10 +146,10 @@ NAMES = st.text(
 )
 
 
-@given(CODES, NAMES, st.datetimes(datetime(2000, 1, 1), datetime(2099, 1, 1)))
+@given(CODES, NAMES, st.datetimes(timezones=st.just(UTC), allow_imaginary=False))
 def test_any_receipt_is_valid(found: list[Anomaly], name: str, at: datetime) -> None:
     given_set = sealed([name], trigger=Trigger.UNREADABLE)
-    receipt(refused(given_set, *found), at.replace(tzinfo=UTC))
+    receipt(refused(given_set, *found), at.replace(year=2000 + at.year % 100))
 
 
 def test_a_notification_has_one_form_per_form_in_order() -> None:
@@ -209,7 +209,7 @@ def test_a_refused_form_says_why_and_carries_no_result() -> None:
     assert text(root, "Form/HandlingResult/ResultCode") == "0"
     report = root.find("Form/HandlingResult/AnomalyReport")
     assert report is not None
-    told = {e.tag: e.text for e in report.iter() if isinstance(e.tag, str) and not len(e)}
+    told = {e.tag: e.text for e in report.iter() if not len(e)}
     assert told == {
         "ErrorID": "00024-093",
         "TagName": "INSS",
@@ -240,8 +240,12 @@ def test_a_header_that_is_empty_is_left_out() -> None:
 
 HOSTILE = st.one_of(
     st.text(max_size=300),
-    st.text("<>&\"']]>\x00\x01\x1f\x7f\x85\ud800\udfff\ufffe\uffff\U0001f600\t\r\n\u2028 ", max_size=40),
-    st.sampled_from(["]]>", "<!--", "&#0;", "<Form>", "x" * 10_000, "\U0001f600" * 100, " ", "\r\n"]),
+    st.text(
+        "<>&\"']]>\x00\x01\x1f\x7f\x85\ud800\udfff\ufffe\uffff\U0001f600\t\r\n\u2028 ", max_size=40
+    ),
+    st.sampled_from(
+        ["]]>", "<!--", "&#0;", "<Form>", "x" * 10_000, "\U0001f600" * 100, " ", "\r\n"]
+    ),
 )
 WRITABLE = st.text(
     st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"),
@@ -261,7 +265,10 @@ ANOMALIES = st.builds(
     explanation=HOSTILE,
 )
 REFERENCES = st.builds(
-    Reference, type=st.sampled_from("0123456789"), origin=st.sampled_from("1234567"), number=WRITABLE
+    Reference,
+    type=st.sampled_from("0123456789"),
+    origin=st.sampled_from("1234567"),
+    number=WRITABLE,
 )
 VERDICTS = st.builds(
     FormVerdict,
@@ -300,7 +307,9 @@ def test_references_are_echoed_as_given(references: list[Reference]) -> None:
     assert told == [(r.type, r.origin, r.number) for r in references]
 
 
-@pytest.mark.parametrize("number", ["a\rb", "a\r\nb", "a\nb", "a\tb", " a ", "<&>\"'", "\U0001f600"])
+@pytest.mark.parametrize(
+    "number", ["a\rb", "a\r\nb", "a\nb", "a\tb", " a ", "<&>\"'", "\U0001f600"]
+)
 def test_white_space_of_a_reference_survives_the_echo(number: str) -> None:
     """A raw CR is read as LF (XML 1.0, 2.11), so it must be written as a reference of its own."""
     root = notification(replace(ACCEPTED, references=(Reference("1", "1", number),)))
@@ -311,6 +320,6 @@ def test_white_space_of_a_reference_survives_the_echo(number: str) -> None:
 def test_a_value_is_told_as_far_as_it_can_be_written(value: str) -> None:
     root = notification(replace(ACCEPTED, anomalies=(Anomaly("00024", "003", value=value),)))
     told = text(root, "Form/HandlingResult/AnomalyReport/Value") or ""
-    assert len(told) == min(len(value), 60) or "\r" in value
-    for shown, sent in zip(told, value, strict=False):
-        assert shown in (sent, "?") or "\r" in value
+    if "\r" not in value:
+        assert len(told) >= min(len(value), 60)
+        assert all(shown in (sent, "?") for shown, sent in zip(told, value, strict=False))

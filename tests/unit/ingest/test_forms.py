@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator
 from types import FrameType
@@ -64,16 +65,14 @@ PIECES = st.sampled_from(
 )
 BREAKS = st.sampled_from(["", "", "", "</Form>", "<Form>", "&none;", "<", "\x00", "<a b=c>", "]]>"])
 DOCUMENTS = st.builds(
-    lambda before, broken, after: (
-        f"<R>{''.join(before)}{broken}{''.join(after)}</R>\n".encode()
-    ),
+    lambda before, broken, after: f"<R>{''.join(before)}{broken}{''.join(after)}</R>\n".encode(),
     st.lists(PIECES, max_size=6),
     BREAKS,
     st.lists(PIECES, max_size=3),
 )
 BAD_BYTES = st.builds(
     lambda data, place, junk: data[: place % len(data)] + junk + data[place % len(data) :],
-    DOCUMENTS,
+    st.lists(PIECES, max_size=8).map(lambda pieces: root("".join(pieces)).encode()),
     st.integers(0, 10_000),
     st.sampled_from([b"", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xe9", b"\x01"]),
 )
@@ -81,7 +80,7 @@ BAD_BYTES = st.builds(
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     marks = sorted({0, len(data), *(place % (len(data) + 1) for place in places)})
-    return [data[a:b] for a, b in zip(marks, marks[1:], strict=False)]
+    return [data[a:b] for a, b in itertools.pairwise(marks)]
 
 
 @given(DOCUMENTS, st.lists(st.integers(0, 10_000), max_size=20))
@@ -89,8 +88,8 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 def test_any_cutting_gives_the_same_forms_and_the_same_verdict(
     data: bytes, places: list[int]
 ) -> None:
-    assert outcome(cut(data, places)) == outcome([data])
-    assert outcome(blocks(data, 1)) == outcome([data])
+    assert outcome(cut(data, places))[:2] == outcome([data])[:2]
+    assert outcome(blocks(data, 1))[:2] == outcome([data])[:2]
 
 
 @given(BAD_BYTES, st.lists(st.integers(0, 10_000), max_size=20))
@@ -114,14 +113,17 @@ def test_what_is_beside_the_forms_is_205_and_nothing_else_is(pieces: list[str]) 
     tree = etree.fromstring(root("".join(pieces)).encode())
     texts = [tree.text, *(child.tail for child in tree)]
     beside = any((text or "").strip(" \t\r\n") for text in texts)
-    beside |= any(isinstance(c.tag, str) and c.tag != "Form" for c in tree)
+    beside |= any(child.tag != "Form" for child in tree.iterchildren("*"))
     assert verdict(root("".join(pieces))) == ("205" if beside else None)
 
 
 @pytest.mark.parametrize(
-    "stray", ["x", "&lt;", "<![CDATA[x]]>", "<Other/>", "<form/>", "<Form xmlns='urn:a'/>", "\u200b"]
+    "stray",
+    ["x", "&lt;", "<![CDATA[x]]>", "<Other/>", "<form/>", "<Form xmlns='urn:a'/>", "\u200b"],
 )
-@pytest.mark.parametrize("place", ["{}<Form/><Form/>", "<Form/>{}<Form/>", "<Form/><Form/>{}", "{}"])
+@pytest.mark.parametrize(
+    "place", ["{}<Form/><Form/>", "<Form/>{}<Form/>", "<Form/><Form/>{}", "{}"]
+)
 def test_something_beside_the_forms_is_205_wherever_it_stands(stray: str, place: str) -> None:
     assert verdict(root(place.format(stray))) == "205"
 
@@ -169,8 +171,11 @@ def test_no_block_at_all_is_102() -> None:
     assert outcome([])[1] == "102"
 
 
-def test_a_mistake_of_syntax_says_its_line() -> None:
-    assert whole("<R>\n<Form/>\n<a>\n</b></R>")[1:] == ("102", 4)
+@pytest.mark.parametrize("mistake", ["<a>\n</b>", "\n&none;", "\n<", "\n<Form a=b/>", "\n\x00"])
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_mistake_of_syntax_says_its_line_however_it_is_cut(mistake: str, size: int) -> None:
+    data = f"<R>\n<Form/>\n{mistake}</R>".encode()
+    assert outcome(blocks(data, size))[1:] == ("102", 4)
 
 
 def test_the_forms_before_a_mistake_are_still_given() -> None:
@@ -179,7 +184,9 @@ def test_the_forms_before_a_mistake_are_still_given() -> None:
 
 
 @pytest.mark.parametrize("junk", [b"\xff", b"\xe9", b"\xc3<", b"\xc0\xaf", b"\xed\xa0\x80"])
-@pytest.mark.parametrize("place", [b"<Form>%s</Form>", b"<Form/>%s", b"<Form a='%s'/>", b"<!--%s-->"])
+@pytest.mark.parametrize(
+    "place", [b"<Form>%s</Form>", b"<Form/>%s", b"<Form a='%s'/>", b"<!--%s-->"]
+)
 def test_bytes_that_are_not_utf_8_are_138(junk: bytes, place: bytes) -> None:
     assert verdict(b"<R>" + place.replace(b"%s", junk) + b"</R>") == "138"
 
@@ -243,7 +250,9 @@ def operations(data: bytes) -> int:
     return count
 
 
-@pytest.mark.parametrize("form", ["<Form/>", "<Form>a</Form>\n<!-- b -->\n<?c?>", "<Form><Form/></Form>"])
+@pytest.mark.parametrize(
+    "form", ["<Form/>", "<Form>a</Form>\n<!-- b -->\n<?c?>", "<Form><Form/></Form>"]
+)
 def test_twenty_thousand_forms_in_one_block_take_ten_times_two_thousand(form: str) -> None:
     few, many = (operations(root(form * n).encode()) for n in (2_000, 20_000))
     assert many > 20_000

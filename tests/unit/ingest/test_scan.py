@@ -58,7 +58,11 @@ MISTAKES: dict[str, list[bytes]] = {
         GOOD.decode().encode("utf-32"),
     ],
     "157": [inside(b""), inside(b"\n <!-- <Form/> -->\n"), b"<FLADeclaration/>"],
-    "205": [inside(b"<Form/>x"), inside(b"<Other/><Form/>"), inside(b"<Form xmlns='urn:a'/><Form/>")],
+    "205": [
+        inside(b"<Form/>x"),
+        inside(b"<Other/><Form/>"),
+        inside(b"<Form xmlns='urn:a'/><Form/>"),
+    ],
     "275": [inside(b"<Form/>" * 6), inside(b"<Form/>" * 100)],
 }
 
@@ -114,7 +118,7 @@ def test_no_cutting_hides_a_doctype(size: int) -> None:
 
 
 def test_a_doctype_over_the_edge_of_a_block_is_seen() -> None:
-    """A reader may put off a token that was cut until much more has come; here nothing more comes."""
+    """A reader may put off a token that was cut until much more came; here nothing more comes."""
     start = b"<!--" + b"x" * 65_500 + b"--><!DOCTYPE FLADeclaration"
     data = start + b" [<!ENTITY a 'b'>]>" + inside(b"<Form>&a;</Form>")
     assert codes(data) == ["003"]
@@ -122,12 +126,18 @@ def test_a_doctype_over_the_edge_of_a_block_is_seen() -> None:
     assert codes(comment + ENTITY + inside(b"<Form>&a;</Form>")) == ["003"]
 
 
-PIECES = st.sampled_from([b"<Form/>", b"<Form>\xc3\xa9</Form>", b" ", b"x", b"<Other/>", b"\xe9", b"<"])
-STARTS = st.sampled_from([b"", b"\xef\xbb\xbf", b"<?xml version='1.0'?>", ENTITY, b"\xff\xfe", b"<!--a-->"])
+PIECES = st.sampled_from(
+    [b"<Form/>", b"<Form>\xc3\xa9</Form>", b" ", b"x", b"<Other/>", b"\xe9", b"<"]
+)
+STARTS = st.sampled_from(
+    [b"", b"\xef\xbb\xbf", b"<?xml version='1.0'?>", ENTITY, b"\xff\xfe", b"<!--a-->"]
+)
 
 
 @given(STARTS, st.lists(PIECES, max_size=8), st.lists(st.integers(1, 40), min_size=1, max_size=9))
-def test_any_cutting_gives_the_same_scan(start: bytes, parts: list[bytes], sizes: list[int]) -> None:
+def test_any_cutting_gives_the_same_scan(
+    start: bytes, parts: list[bytes], sizes: list[int]
+) -> None:
     data = start + inside(b"".join(parts))
     cuts: list[bytes] = []
     place = 0
