@@ -7,14 +7,17 @@ carries its reason.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -26,7 +29,9 @@ MEGABYTE = 1_000_000
 class Settings(BaseSettings):
     """The settings of one instance. Field descriptions are the documentation (docs/settings.md)."""
 
-    model_config = SettingsConfigDict(env_prefix="FLA_BATCH_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="FLA_BATCH_", frozen=True, extra="forbid", allow_inf_nan=False
+    )
 
     data: Path = Field(Path("fla-data"), description="the instance's directory; one file system")
     host: str = Field("127.0.0.1", description="address to listen on; loopback until you decide")
@@ -34,7 +39,7 @@ class Settings(BaseSettings):
         8022, ge=0, le=65535, description="port to listen on, as the official channel"
     )
 
-    fla_codes: tuple[str, ...] = Field(
+    fla_codes: Annotated[tuple[str, ...], NoDecode] = Field(
         ("FLAD",), description="purpose codes of the FLA; the official one is not public"
     )
 
@@ -100,6 +105,18 @@ class Settings(BaseSettings):
     )
     idle_seconds: float = Field(900.0, gt=0, description="a silent session is closed after this")
 
+    @field_validator("fla_codes", mode="before")
+    @classmethod
+    def _codes(cls, given: object) -> object:
+        """Separated by commas or spaces in the environment; each must be four letters A-Z."""
+        codes = re.findall(r"[^\s,\[\]\"]+", given) if isinstance(given, str) else given
+        if not isinstance(codes, (list, tuple)) or not codes:
+            raise ValueError("expected at least one purpose code of four letters A-Z")
+        for code in codes:
+            if not isinstance(code, str) or not re.fullmatch(r"[A-Z]{4}", code):
+                raise ValueError(f"{code!r} is no purpose code: expected four letters A-Z")
+        return tuple(codes)
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -118,6 +135,8 @@ def load(**given: Any) -> Settings:
     """Read the settings once; InstanceError names the field that is wrong and its place."""
     try:
         return Settings(**{key: value for key, value in given.items() if value is not None})
+    except SettingsError as error:
+        raise InstanceError(f"the settings cannot be read: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])

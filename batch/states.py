@@ -60,11 +60,12 @@ class SetKey:
     @classmethod
     def parse(cls, text: str) -> SetKey:
         """Raise ValueError unless ``text`` was made by ``str``."""
-        front, mark, ordinal = text.rpartition("~")
+        front, _, ordinal = text.rpartition("~")
         channel, folder, stem = front.split(".", 2)
-        if not mark:
+        key = cls(SenderNumber.parse(channel), Folder(folder), stem, int(ordinal))
+        if str(key) != text or not stem or key.ordinal < 1:
             raise ValueError(f"{text!r} names no sealed set")
-        return cls(SenderNumber.parse(channel), Folder(folder), stem, int(ordinal))
+        return key
 
 
 @dataclass(frozen=True, slots=True)

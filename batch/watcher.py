@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,9 +23,9 @@ from batch.identifiers import SenderNumber
 from batch.ingest.receive import Waits
 from batch.names import INBOXES, Folder
 from batch.storage import sealing
+from batch.storage.inbox import Inbox, Seen
 from batch.storage.instance import Instance
 from batch.storage.layout import Layout
-from batch.storage.sealing import Inbox
 
 ACTIVE_SECONDS = 1.0
 """Period of the sweep over inboxes that hold something: the grace of a GO is some seconds."""
@@ -42,6 +43,7 @@ class Hints(FileSystemEventHandler):
     work: threading.Event
     woken: threading.Event = field(default_factory=threading.Event)
     _places: set[Place] = field(default_factory=set)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         if event.event_type in ("opened", "closed_no_write"):
@@ -52,14 +54,16 @@ class Hints(FileSystemEventHandler):
             return
         sender, folder = path.parent.parent.name, path.parent.name
         if folder in INBOXES and sender.isdigit():
-            self._places.add((SenderNumber(sender), Folder(folder)))
-            self.woken.set()
+            with self._guard:
+                self._places.add((SenderNumber(sender), Folder(folder)))
+                self.woken.set()
 
     def take(self) -> set[Place]:
-        """The inboxes hinted at since the last call; one added meanwhile is found by the sweep."""
-        self.woken.clear()
-        places, self._places = self._places, set()
-        return places
+        """The inboxes hinted at since the last call."""
+        with self._guard:
+            self.woken.clear()
+            places, self._places = self._places, set()
+            return places
 
 
 @dataclass
@@ -71,6 +75,7 @@ class Watcher:
     watchdog: bool = True
     _stopping: bool = False
     _active: set[Place] = field(default_factory=set)
+    _seen: defaultdict[Place, Seen] = field(default_factory=lambda: defaultdict(Seen))
 
     def __post_init__(self) -> None:
         self._hints = Hints(self.instance.layout, self.work)
@@ -123,14 +128,15 @@ class Watcher:
                 journal.problem(f"sweep of {sender}/{folder}", error)
 
     def _sweep_inbox(self, inbox: Inbox) -> None:
-        settings = self.instance.settings
+        settings, place = self.instance.settings, (inbox.sender, inbox.folder)
         waits = Waits(settings.grace_seconds, settings.unfinished_seconds, settings.settle_seconds)
         with self.instance.spool.sender(inbox.sender).locked():
-            swept = sealing.sweep(inbox, waits, datetime.now(UTC))
+            swept = sealing.sweep(inbox, self._seen[place], waits, datetime.now(UTC))
+        for stem, error in swept.failed:
+            journal.problem(f"{inbox.sender}/{inbox.folder}: {stem} cannot be sealed", error)
         for key in swept.sealed:
             journal.sealed(key)
             self.work.set()
-        place = (inbox.sender, inbox.folder)
         if swept.waiting:
             self._active.add(place)
         else:

@@ -59,7 +59,7 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 - one line for each kind of value
 
 def document(value: Any) -> None:
     """Print ``value`` as the one JSON document of this command."""
-    typer.echo(json.dumps(plain(value), ensure_ascii=False, indent=2))
+    typer.echo(json.dumps(plain(value), ensure_ascii=False, indent=2, allow_nan=False))
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

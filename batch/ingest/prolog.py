@@ -40,6 +40,8 @@ class Prolog:
     _parser: expat.XMLParserType = field(default_factory=lambda: expat.ParserCreate("UTF-8"))
 
     def __post_init__(self) -> None:
+        if hasattr(self._parser, "SetReparseDeferralEnabled"):
+            self._parser.SetReparseDeferralEnabled(False)  # else a cut token is seen too late
         self._parser.XmlDeclHandler = self._declared
         self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.StartElementHandler = self._element

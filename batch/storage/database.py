@@ -89,5 +89,10 @@ def _reachable() -> Iterator[None]:
         raise Busy(f"the database is out of reach: {_cause(error)}") from error
 
 
+def is_outage(error: BaseException) -> bool:
+    """Whether an error says that the database is away, locked or full: no fault of a set."""
+    return isinstance(error, (Busy, OperationalError))
+
+
 def _cause(error: OperationalError) -> Any:
     return error.orig if error.orig is not None else error

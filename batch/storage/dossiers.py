@@ -58,42 +58,60 @@ class Dossier:
         return open(self.path / file.name, "rb")
 
     def write_answer(
-        self, layer: str, stem: str, chunks: Iterable[bytes], sign: Sign, max_bytes: int
+        self, wanted: AnswerName, chunks: Iterable[bytes], sign: Sign, max_bytes: int
     ) -> AnswerFiles:
         """Write FO (or CO above ``max_bytes``) and FS of one answer, synced; GO is empty.
 
-        Until its transaction commits an answer may be written anew: nobody has seen it.
+        The files carry the attempt: one that was fenced off cannot touch those of a later one,
+        and the row says which were decided.
         """
-        data_kind, data = Kind.FO, self.path / f"@{layer}.{Kind.FO}"
+        data_kind, data = Kind.FO, self.answer_file(wanted.layer, wanted.attempt, Kind.FO)
         _write_stream(data, chunks)
         if data.stat().st_size > max_bytes:
-            data_kind, data = Kind.CO, _zip(data, f"{Kind.FO}.{stem}.1.1")
+            data_kind, data = Kind.CO, _zip(data, f"{Kind.FO}.{wanted.stem}.1.1")
         signature = sign(_blocks_of(data))
-        durable.replace_file(self.path / f"@{layer}.{Kind.FS}", signature)
-        durable.replace_file(self.path / f"@{layer}.{Kind.GO}", b"")
+        durable.replace_file(self.answer_file(wanted.layer, wanted.attempt, Kind.FS), signature)
+        durable.replace_file(self.answer_file(wanted.layer, wanted.attempt, Kind.GO), b"")
+        for earlier in range(1, wanted.attempt):
+            for kind in (Kind.FO, Kind.CO, Kind.FS, Kind.GO):
+                self.answer_file(wanted.layer, earlier, kind).unlink(missing_ok=True)
         durable.sync_directory(self.path)
-        digest = hashlib.sha256()
-        for block in _blocks_of(data):
-            digest.update(block)
         return AnswerFiles(
-            layer=layer,
-            stem=stem,
+            layer=wanted.layer,
+            stem=wanted.stem,
+            attempt=wanted.attempt,
             data_kind=data_kind,
             size=data.stat().st_size,
-            sha256=digest.hexdigest(),
+            sha256=_digest(data),
             signature_sha256=hashlib.sha256(signature).hexdigest(),
         )
+
+    def answer_file(self, layer: str, attempt: int, kind: str) -> Path:
+        """Where one file of an answer lies."""
+        return self.path / f"@{layer}.{attempt}.{kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerName:
+    """Which answer of a set is written: its layer, its stem, and in which attempt."""
+
+    layer: str
+    stem: str
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
 class Emission:
-    """An answer to be shown: of which set, and under which stem."""
+    """A decided answer to be shown: of which set, under which stem, and which bytes."""
 
     id: int
     key: SetKey
     layer: str
     stem: str
+    attempt: int
     data_kind: str
+    sha256: str
+    signature_sha256: str
 
 
 def dossier(layout: Layout, key: SetKey) -> Dossier:
@@ -115,15 +133,15 @@ def emit(layout: Layout, emissions: Sequence[Emission]) -> None:
     out = layout.folder(key.channel, folder)
     with durable.locked(layout.lock_of(key.channel)):
         for item in emissions:
-            home = dossier(layout, item.key).path
-            data = home / f"@{item.layer}.{item.data_kind}"
-            _show(layout, item, data, out / f"{item.data_kind}.{item.stem}.1.1")
-            signature = home / f"@{item.layer}.{Kind.FS}"
-            _show(layout, item, signature, out / f"{Kind.FS}.{item.stem}.1.1")
+            home = dossier(layout, item.key)
+            for kind, sha256 in ((item.data_kind, item.sha256), (Kind.FS, item.signature_sha256)):
+                source = home.answer_file(item.layer, item.attempt, kind)
+                if _digest(source) != sha256:
+                    raise SpoolFault(f"{item.key}: {source.name} is not what was decided")
+                _show(layout, item, source, out / f"{kind}.{item.stem}.1.1")
         durable.sync_directory(out)
         for item in emissions:
-            home = dossier(layout, item.key).path
-            trigger = home / f"@{item.layer}.{Kind.GO}"
+            trigger = dossier(layout, item.key).answer_file(item.layer, item.attempt, Kind.GO)
             _show(layout, item, trigger, out / f"{Kind.GO}.{item.stem}.1")
         durable.sync_directory(out)
 
@@ -214,6 +232,13 @@ def _zip(data: Path, name: str) -> Path:
         os.fsync(raw.fileno())
     staging.rename(target)
     return target
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    for block in _blocks_of(path):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def _blocks_of(path: Path) -> Iterator[bytes]:

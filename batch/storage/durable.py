@@ -58,6 +58,29 @@ def write_file(path: Path, data: bytes) -> None:
         os.close(descriptor)
 
 
+_MARK = "user.fla-batch.published"
+
+
+def mark_published(descriptor: int) -> None:
+    """Mark an open file as published by the channel; a copy of it is not marked before it is whole.
+
+    Raises OSError where the file system has no extended attributes; ``init`` asks first.
+    """
+    os.setxattr(descriptor, _MARK, b"1")
+
+
+def is_published(file: int | Path) -> bool:
+    """Whether the channel published this file (a descriptor, or a path that is no link)."""
+    try:
+        if isinstance(file, int):
+            os.getxattr(file, _MARK)
+        else:
+            os.getxattr(file, _MARK, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
 def replace_file(path: Path, data: bytes) -> None:
     """Put ``data`` at ``path`` in one step, whatever was there; the caller syncs the directory."""
     staging = path.with_name(path.name + ".new")

@@ -22,7 +22,7 @@ from batch.signing.institution import make_institution
 from batch.storage import durable, migrations
 from batch.storage.database import engine_for
 from batch.storage.layout import Layout
-from batch.storage.spool import Spool, check_one_file_system
+from batch.storage.spool import Spool, check_file_system
 
 OWNER_SECONDS = 5.0
 """How long a starting server waits for a killed one's processes to be gone."""
@@ -54,7 +54,7 @@ class Instance:
         instance = cls(settings)
         for path in instance.layout.directories():
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        check_one_file_system(instance.layout)
+        check_file_system(instance.layout)
         for engine in (instance.production, instance.test):
             migrations.upgrade(engine)
         instance._make_keys(at)
@@ -104,18 +104,21 @@ class Instance:
 
     def _make_keys(self, at: datetime) -> None:
         layout = self.layout
-        if not layout.host_key.exists():
-            durable.write_file(layout.host_key, _new_host_key())
-            layout.host_key.chmod(0o600)
+        if not _holds(layout.host_key):
+            durable.replace_file(layout.host_key, _new_host_key())
         public = layout.host_key.with_suffix(".pub")
-        if not public.exists():
-            durable.write_file(public, _public_half(layout.host_key.read_bytes()))
-        if not layout.institution_certificate.exists():
+        if not _holds(public):
+            durable.replace_file(public, _public_half(layout.host_key.read_bytes()))
+        if not (_holds(layout.institution_key) and _holds(layout.institution_certificate)):
             key, certificate = make_institution("FLA batch channel", at)
-            layout.institution_key.unlink(missing_ok=True)
-            durable.write_file(layout.institution_key, key)
-            durable.write_file(layout.institution_certificate, certificate)
+            durable.replace_file(layout.institution_key, key)
+            durable.replace_file(layout.institution_certificate, certificate)
             layout.institution_certificate.chmod(0o444)
+
+
+def _holds(path: Path) -> bool:
+    """Whether the file is there with something in it."""
+    return path.exists() and path.stat().st_size > 0
 
 
 def _lock_within(descriptor: int, seconds: float, data: Path) -> None:

@@ -10,28 +10,37 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 from sqlalchemy import Engine, select
 
+from batch.errors import Busy, SpoolFault
 from batch.names import INBOXES, split
 from batch.states import SetKey, Stage
 from batch.storage import dossiers, durable, submissions
 from batch.storage.database import reading, writing
+from batch.storage.inbox import Inbox
 from batch.storage.instance import Instance
 from batch.storage.layout import Layout
-from batch.storage.sealing import Inbox
+from batch.storage.sealing import read_manifest
 from batch.storage.submission_tables import submission
 
 
 def recover(instance: Instance) -> list[str]:
-    """Mend the spool and compare it with the database; what an operator must look at."""
-    layout = instance.layout
-    drop_unfinished(layout)
+    """Mend the spool and compare it with the database; what an operator must look at.
+
+    Needs the disk; a database that is away is reported, and acceptance begins without it.
+    """
+    drop_unfinished(instance.layout)
     finish_unlisting(instance)
-    for engine in (instance.production, instance.test):
-        with writing(engine) as connection:
-            submissions.give_back(connection)
-    return list(problems(instance))
+    try:
+        for engine in (instance.production, instance.test):
+            with writing(engine) as connection:
+                submissions.give_back(connection)
+        finish_moves(instance)
+        return list(problems(instance))
+    except Busy as fault:
+        return [str(fault)]
 
 
 def drop_unfinished(layout: Layout) -> None:
@@ -54,17 +63,48 @@ def finish_unlisting(instance: Instance) -> None:
                 dossiers.unlist(layout, key)
 
 
+def finish_moves(instance: Instance) -> None:
+    """Sets whose directory did not follow their row into quarantine, or out of it."""
+    layout = instance.layout
+    for parent, target, wanted in (
+        (layout.sealed, layout.quarantine, True),
+        (layout.quarantine, layout.sealed, False),
+    ):
+        keys = list(_keys(parent))
+        for engine, test in ((instance.production, False), (instance.test, True)):
+            with reading(engine) as connection:
+                mine = submissions.stages(connection, [k for k in keys if k.folder.is_test is test])
+            for key, stage in mine.items():
+                if (stage is Stage.QUARANTINED) is wanted:
+                    dossiers.move_to(layout, key, target)
+
+
 def problems(instance: Instance) -> Iterator[str]:
     """What does not fit together, both ways: rows without files, files that cannot be read."""
+    layout = instance.layout
     for engine in (instance.production, instance.test):
-        yield from _rows_without_files(engine, instance.layout)
-    for directory in sorted(instance.layout.sealed.iterdir()):
-        try:
-            SetKey.parse(directory.name)
-        except ValueError:
-            yield f"sealed/{directory.name}: no set has such a name"
-    for directory in sorted(instance.layout.quarantine.iterdir()):
+        yield from _rows_without_files(engine, layout)
+    for parent in (layout.sealed, layout.quarantine):
+        for directory in sorted(parent.iterdir()):
+            yield from _unreadable(directory)
+    for directory in sorted(layout.quarantine.iterdir()):
         yield f"{directory.name}: in quarantine"
+
+
+def _unreadable(directory: Path) -> Iterator[str]:
+    try:
+        if str(read_manifest(directory).key) != directory.name:
+            yield f"{directory.name}: its manifest is that of another set"
+    except SpoolFault as fault:
+        yield str(fault)
+
+
+def _keys(parent: Path) -> Iterator[SetKey]:
+    for name in sorted(os.listdir(parent)):
+        try:
+            yield SetKey.parse(name)
+        except ValueError:
+            continue  # told by ``problems``
 
 
 def _rows_without_files(engine: Engine, layout: Layout) -> Iterator[str]:
@@ -74,7 +114,8 @@ def _rows_without_files(engine: Engine, layout: Layout) -> Iterator[str]:
     with reading(engine) as connection:
         keys = list(connection.execute(query).scalars())
     for key in keys:
-        if not any((parent / key).is_dir() for parent in (layout.sealed, layout.arch)):
+        places = (layout.sealed, layout.quarantine, layout.arch)
+        if not any((parent / key).is_dir() for parent in places):
             yield f"{key}: accepted, but its files are missing"
 
 
@@ -92,8 +133,9 @@ def _archived_but_listed(inbox: Inbox) -> Iterator[SetKey]:
         ordinal = 1
         while True:
             key = SetKey(inbox.sender, inbox.folder, stem, ordinal)
-            if (inbox.layout.arch / str(key)).is_dir():
+            layout = inbox.layout
+            if (layout.arch / str(key)).is_dir():
                 yield key
-            elif not (inbox.layout.sealed / str(key)).is_dir():
+            elif not any((p / str(key)).is_dir() for p in (layout.sealed, layout.quarantine)):
                 break
             ordinal += 1

@@ -1,4 +1,7 @@
-"""Was this FI accepted before, or is it being handled right now? (invariant 6)"""
+"""Was this FI accepted before, or is it being handled right now? (invariant 6)
+
+A set in quarantine that was received well is still to be judged: it counts as being handled.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,6 @@ def replays(engine: Engine, taken: Claim) -> Replays:
         for row in connection.execute(query):
             if row.accepted:
                 accepted[names[row.sha256]] = row.stem
-            elif row.state == Stage.VERIFIED:
+            elif row.state in (Stage.VERIFIED, Stage.QUARANTINED):
                 in_flight = row.stem
     return Replays(accepted, in_flight)

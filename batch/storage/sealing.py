@@ -7,13 +7,13 @@ channel's lock.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import secrets
 import shutil
 import stat
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,28 +21,13 @@ from pathlib import Path
 from batch.errors import Denied, SpoolFault
 from batch.identifiers import SenderNumber
 from batch.ingest import receive
-from batch.names import SAFE_NAME, Dropped, Folder, Kind, split
+from batch.names import Dropped, Folder, Kind, split
 from batch.states import Sealed, SealedFile, SetKey, Trigger
 from batch.storage import durable
-from batch.storage.layout import Layout
+from batch.storage.inbox import Inbox, Seen, possible_triggers
 
 MANIFEST = "@manifest.json"
-PUBLISHED_MODE = 0o400
-"""Mode of a file published by the channel; a file of any other mode came another way."""
 _BLOCK = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Inbox:
-    """IN or INTEST of one sender."""
-
-    layout: Layout
-    sender: SenderNumber
-    folder: Folder
-
-    @property
-    def path(self) -> Path:
-        return self.layout.folder(self.sender, self.folder)
 
 
 def after_arrival(inbox: Inbox, name: str, now: datetime) -> SetKey | None:
@@ -51,13 +36,12 @@ def after_arrival(inbox: Inbox, name: str, now: datetime) -> SetKey | None:
     if dropped is None:
         return None
     if dropped.kind is Kind.TD:
-        present = [n for n in _possible_names(dropped) if _fresh(inbox.path / n)]
-        return seal(inbox, receive.Ready(dropped.stem, (*present, name), Trigger.CANCELLED), now)
-    for go in (dropped,) if dropped.kind is Kind.GO else _possible_triggers(dropped):
-        if _fresh(inbox.path / go.text):
-            names = _present_if_complete(inbox, go)
-            if names:
-                return seal(inbox, receive.Ready(go.stem, (*names, go.text), Trigger.GO), now)
+        fresh = tuple(n for n in inbox.of_stem(dropped) if inbox.fresh(n))
+        return seal(inbox, receive.Ready(dropped.stem, fresh, Trigger.CANCELLED), now)
+    triggers = (dropped,) if dropped.kind is Kind.GO else possible_triggers(dropped)
+    if any(inbox.fresh(go.text) and _is_complete(inbox, go) for go in triggers):
+        names = tuple(inbox.of_stem(dropped))
+        return seal(inbox, receive.Ready(dropped.stem, names, Trigger.GO), now)
     return None
 
 
@@ -70,30 +54,48 @@ def check_cancel_in_time(inbox: Inbox, name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep sealed, and whether something is left that waits for its time."""
+    """What a sweep sealed, whether something waits for its time, and what could not be sealed."""
 
     sealed: tuple[SetKey, ...]
     waiting: bool
+    failed: tuple[tuple[str, Exception], ...]
 
 
-def sweep(inbox: Inbox, waits: receive.Waits, now: datetime) -> Swept:
-    """Seal what is ready in the inbox, however its files came."""
-    arrivals = _arrivals(inbox)
-    ready = list(receive.ready(arrivals, inbox.folder, waits))
-    keys = [seal(inbox, item, now) for item in ready]
-    handled = {name for item in ready for name in item.names}
+def sweep(inbox: Inbox, seen: Seen, waits: receive.Waits, now: datetime) -> Swept:
+    """Seal what is ready in the inbox, however its files came; one failure stops no other."""
+    _drop_unfinished(inbox)
+    arrivals = inbox.arrivals(seen)
+    sealed: list[SetKey] = []
+    failed: list[tuple[str, Exception]] = []
+    handled: set[str] = set()
+    for item in receive.ready(arrivals, inbox.folder, waits):
+        try:
+            key = seal(inbox, item, now)
+        except (SpoolFault, OSError) as error:
+            failed.append((item.stem, error))
+        else:
+            handled.update(item.names)
+            sealed += [key] if key is not None else []
     waiting = any(not a.sealed and a.name not in handled for a in arrivals)
-    return Swept(tuple(key for key in keys if key is not None), waiting)
+    return Swept(tuple(sealed), waiting, tuple(failed))
+
+
+def _drop_unfinished(inbox: Inbox) -> None:
+    """What a killed process left of sealing this channel: its lock is ours, so nobody is at it."""
+    for entry in os.listdir(inbox.layout.seal):
+        if entry.startswith(f"{inbox.sender}."):
+            shutil.rmtree(inbox.layout.seal / entry)
 
 
 def seal(inbox: Inbox, item: receive.Ready, now: datetime) -> SetKey | None:
     """Seal the named files as one content of the stem; None when it is an identical repeat."""
     layout = inbox.layout
-    staging = layout.seal / secrets.token_hex(16)
+    staging = layout.seal / f"{inbox.sender}.{secrets.token_hex(8)}"
     staging.mkdir(mode=0o700)
     try:
         taken = [_take(inbox.path / name, staging / name) for name in dict.fromkeys(item.names)]
-        files = tuple(file for file in taken if file is not None)
+        present = [found for found in taken if found is not None]
+        files = tuple(file for file, _ in present)
         ordinal = _ordinal(inbox, item.stem, files)
         if not files or ordinal is None:
             shutil.rmtree(staging)
@@ -109,7 +111,7 @@ def seal(inbox: Inbox, item: receive.Ready, now: datetime) -> SetKey | None:
         raise
     durable.sync_directory(layout.sealed)
     durable.sync_directory(layout.seal)
-    _relist(inbox, layout.sealed / str(key), files)
+    _relist(inbox, layout.sealed / str(key), present)
     return key
 
 
@@ -179,49 +181,68 @@ def _existing(inbox: Inbox, stem: str, ordinal: int) -> Path | None:
     return None
 
 
-def _take(source: Path, target: Path) -> SealedFile | None:
-    """Bring one file into the set and hash it; a file that came another way is copied first."""
+def _take(source: Path, target: Path) -> tuple[SealedFile, int] | None:
+    """Bring one file into the set and hash it; its inode in the inbox comes along.
+
+    A file that came another way is copied: whoever put it there may still write to it.
+    """
     try:
         descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None  # gone, or a link that somebody put there: it is not part of the set
-    with open(descriptor, "rb") as stream:
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+            return None  # gone, or no file: it is not part of the set
+        raise
+    try:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             return None
-        ours = stat.S_IMODE(before.st_mode) == PUBLISHED_MODE
-        if ours:
+        if durable.is_published(descriptor):
             os.link(source, target, follow_symlinks=False)
             if target.lstat().st_ino != before.st_ino:
                 raise SpoolFault(f"{source.name}: changed while it was being sealed")
-            copy = None
+            size, digest = _hash(descriptor)
         else:
-            copy = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o400)
-        digest, size = hashlib.sha256(), 0
-        try:
-            while block := stream.read(_BLOCK):
-                digest.update(block)
-                if copy is not None:
-                    durable.write_all(copy, block, size)
-                size += len(block)
-            if copy is not None:
-                os.fsync(copy)
-        finally:
-            if copy is not None:
-                os.close(copy)
+            size, digest = _copy(descriptor, target)
+    finally:
+        os.close(descriptor)
     name = split(source.name)
-    return SealedFile(source.name, name.kind if name else None, size, digest.hexdigest())
+    return SealedFile(source.name, name.kind if name else None, size, digest), before.st_ino
 
 
-def _relist(inbox: Inbox, directory: Path, files: tuple[SealedFile, ...]) -> None:
-    """List the sealed bytes under the names of files that came another way."""
+def _hash(descriptor: int, copy: int | None = None) -> tuple[int, str]:
+    """Size and SHA-256 of an open file, each block written to ``copy`` as it passes."""
+    digest, size = hashlib.sha256(), 0
+    while block := os.pread(descriptor, _BLOCK, size):
+        digest.update(block)
+        if copy is not None:
+            durable.write_all(copy, block, size)
+        size += len(block)
+    return size, digest.hexdigest()
+
+
+def _copy(descriptor: int, target: Path) -> tuple[int, str]:
+    copy = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o400)
+    try:
+        result = _hash(descriptor, copy)
+        durable.mark_published(copy)
+        os.fsync(copy)
+    finally:
+        os.close(copy)
+    return result
+
+
+def _relist(inbox: Inbox, directory: Path, taken: list[tuple[SealedFile, int]]) -> None:
+    """List the sealed bytes under the names of files that came another way.
+
+    One that was replaced meanwhile is left: it is a new arrival.
+    """
     changed = False
-    for file in files:
-        listed, sealed = inbox.path / file.name, directory / file.name
-        if not listed.exists() or listed.lstat().st_ino != sealed.lstat().st_ino:
+    for file, inode in taken:
+        listed, sealed = inbox.status(file.name), directory / file.name
+        if listed is not None and listed.st_ino == inode != sealed.lstat().st_ino:
             link = inbox.layout.up / secrets.token_hex(16)
             os.link(sealed, link)
-            link.rename(listed)
+            link.rename(inbox.path / file.name)
             changed = True
     if changed:
         durable.sync_directory(inbox.path)
@@ -230,58 +251,13 @@ def _relist(inbox: Inbox, directory: Path, files: tuple[SealedFile, ...]) -> Non
 def _forget(inbox: Inbox, names: tuple[str, ...]) -> None:
     """An identical repeat is on disk already: its new files go, those listed before stay."""
     for name in names:
-        if _fresh(inbox.path / name):
+        if inbox.fresh(name):
             (inbox.path / name).unlink()
     durable.sync_directory(inbox.path)
 
 
-def _fresh(path: Path) -> bool:
-    try:
-        return path.lstat().st_nlink == 1
-    except FileNotFoundError:
-        return False
-
-
-def _present_if_complete(inbox: Inbox, go: Dropped) -> list[str] | None:
+def _is_complete(inbox: Inbox, go: Dropped) -> bool:
     wanted = receive.complete_names(go, inbox.folder)
-    if wanted is None:
-        return None
-    found: list[str] = []
-    for names in wanted:
-        here = next((n for n in names if (inbox.path / n).exists()), None)
-        if here is None:
-            return None
-        found.append(here)
-    if inbox.folder.is_test:  # a signature is not wanted here, and checked when it is there
-        found += [n for n in ("FS" + f[2:] for f in found) if (inbox.path / n).exists()]
-    return found
-
-
-def _possible_triggers(name: Dropped) -> list[Dropped]:
-    texts = [f"GO.{name.stem}", *(f"GO.{name.stem}.{total}" for total in range(1, 10))]
-    return [go for go in map(split, texts) if go is not None]
-
-
-def _possible_names(name: Dropped) -> list[str]:
-    """Every well-numbered name of the stem: fixed in number, however full the folder is."""
-    ends = ["", *(f".{total}.{part}" for total in range(1, 10) for part in range(1, total + 1))]
-    data = [f"{kind}.{name.stem}{end}" for kind in (Kind.FI, Kind.FS) for end in ends]
-    return data + [go.text for go in _possible_triggers(name)]
-
-
-def _arrivals(inbox: Inbox) -> list[receive.Arrival]:
-    now = time.time()
-    found: list[receive.Arrival] = []
-    with os.scandir(inbox.path) as listing:
-        for item in listing:
-            if not SAFE_NAME.fullmatch(item.name):
-                continue  # no sender can have put it here; it is an operator's to remove
-            try:
-                status = item.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            if stat.S_ISREG(status.st_mode):
-                ours = stat.S_IMODE(status.st_mode) == PUBLISHED_MODE
-                age = now - max(status.st_ctime, status.st_mtime)
-                found.append(receive.Arrival(item.name, age, status.st_nlink > 1, ours))
-    return found
+    return wanted is not None and all(
+        any(inbox.status(name) is not None for name in names) for names in wanted
+    )

@@ -1,12 +1,13 @@
 """Receiving: a sender's folders, and the one way in (upload protocol U1-U3 of docs/flow.md).
 
 The sender never owns a descriptor on a published file: bytes go to a staging file without a
-name, and only an explicit CLOSE publishes it, synced, by a rename. A published file has mode
-0400 and one link; a sealed one has a second link in its set's directory.
+name, and only an explicit CLOSE publishes it, synced, by a rename. A published file is marked,
+has mode 0400 and one link; a sealed one has a second link in its set's directory.
 """
 
 from __future__ import annotations
 
+import bisect
 import os
 import secrets
 import stat
@@ -22,7 +23,12 @@ from batch.identifiers import SenderNumber
 from batch.names import INBOXES, SAFE_NAME, Folder
 from batch.settings import Settings
 from batch.storage import durable, sealing
+from batch.storage.inbox import Inbox
 from batch.storage.layout import Layout
+
+PUBLISHED_MODE = 0o400
+MAX_EXTENTS = 1024
+"""Separate stretches of an upload: clients that send out of order keep fewer than 100 in flight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +139,9 @@ class SenderHome:
                 path.unlink()
             else:
                 self.entry(folder, name)  # only what is listed can be removed
-                path.rename(self.spool.layout.taken_name(self.sender, folder, name))
+                taken = self.spool.layout.taken_name(self.sender, folder, name)
+                taken.unlink(missing_ok=True)  # an answer put back and deleted again
+                path.rename(taken)
                 durable.sync_directory(self.spool.layout.taken)
             durable.sync_directory(path.parent)
 
@@ -159,8 +167,16 @@ class SenderHome:
     def _path(self, folder: Folder) -> Path:
         return self.spool.layout.folder(self.sender, folder)
 
-    def _inbox(self, folder: Folder) -> sealing.Inbox:
-        return sealing.Inbox(self.spool.layout, self.sender, folder)
+    def _inbox(self, folder: Folder) -> Inbox:
+        return Inbox(self.spool.layout, self.sender, folder)
+
+    def _must_be_same(self, folder: Folder, name: str, inode: int) -> None:
+        try:
+            status = (self._path(folder) / name).lstat()
+        except FileNotFoundError:
+            status = None
+        if status is None or status.st_ino != inode or status.st_nlink > 1:
+            raise Denied(f"{name}: it changed while you resumed it; send it whole again")
 
     def _must_be_open(self, folder: Folder, name: str) -> None:
         if self.entry(folder, name).sealed:
@@ -172,10 +188,16 @@ class SenderHome:
         if key is not None:
             journal.sealed(key)
 
-    def publish(self, staging: Path, folder: Folder, name: str) -> None:
-        """Give a synced staging file its name (end of U3), then seal if that completes a set."""
+    def publish(self, staging: Path, folder: Folder, name: str, resumed: int | None) -> None:
+        """Give a synced staging file its name (end of U3), then seal if that completes a set.
+
+        ``resumed`` is the inode an upload went on from: Denied when it is not there any more, or
+        sealed. An error after the rename leaves the file to the sweep: stored, though not OK'd.
+        """
         directory = self._path(folder)
         with self.locked():
+            if resumed is not None:
+                self._must_be_same(folder, name, resumed)
             sealing.check_cancel_in_time(self._inbox(folder), name)
             staging.rename(directory / name)
             durable.sync_directory(directory)
@@ -194,6 +216,7 @@ class Upload:
         "_name",
         "_path",
         "_poison",
+        "_resumed",
         "size",
     )
 
@@ -206,10 +229,15 @@ class Upload:
         self._descriptor = os.open(self._path, flags, 0o600)
         self._extents: list[tuple[int, int]] = []
         self._poison: str | None = None
+        self._resumed: int | None = None
         self.size = 0
 
     def copy_from(self, source: int) -> None:
-        """Begin with the bytes of the open descriptor ``source``: the sender resumes."""
+        """Begin with the bytes of the open descriptor ``source``: the sender resumes.
+
+        What was published meanwhile under the name must not be lost: see ``publish``.
+        """
+        self._resumed = os.fstat(source).st_ino
         with open(source, "rb", closefd=False) as stream:
             while block := stream.read(1 << 20):
                 self.write(self.size, block)
@@ -228,6 +256,9 @@ class Upload:
             raise
         self._extents = _with_extent(self._extents, offset, end)
         self.size = max(self.size, end)
+        if len(self._extents) > MAX_EXTENTS:
+            self._poison = f"{self._name}: too many gaps; send the blocks in order"
+            raise Denied(self._poison)
 
     def truncate(self, size: int) -> None:
         """Only to nothing, or to the present size, which changes nothing."""
@@ -254,16 +285,17 @@ class Upload:
             self._check()
             if self._extents not in ([], [(0, self.size)]):
                 raise Denied(f"{self._name}: bytes are missing in the middle; send it again")
-            os.fchmod(self._descriptor, sealing.PUBLISHED_MODE)
+            os.fchmod(self._descriptor, PUBLISHED_MODE)
+            durable.mark_published(self._descriptor)
             os.fsync(self._descriptor)
             self._close()
-            self._home.publish(self._path, self._folder, self._name)
+            self._home.publish(self._path, self._folder, self._name, self._resumed)
         except BaseException:
             self.abandon()
             raise
 
     def abandon(self) -> None:
-        """The connection was lost, or publishing failed: nothing remains. Idempotent."""
+        """The connection was lost, or it was not published: nothing remains. Idempotent."""
         self._poison = self._poison or f"{self._name}: the upload was abandoned"
         self._close()
         self._path.unlink(missing_ok=True)
@@ -284,13 +316,11 @@ def _with_extent(extents: list[tuple[int, int]], start: int, end: int) -> list[t
         return extents
     if len(extents) == 1 and start == extents[0][1]:
         return [(extents[0][0], end)]
-    merged: list[tuple[int, int]] = []
-    for left, right in sorted([*extents, (start, end)]):
-        if merged and left <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(right, merged[-1][1]))
-        else:
-            merged.append((left, right))
-    return merged
+    first = bisect.bisect_left(extents, start, key=lambda extent: extent[1])
+    last = bisect.bisect_right(extents, end, key=lambda extent: extent[0])
+    touched = extents[first:last]
+    merged = (min([start, *(e[0] for e in touched)]), max([end, *(e[1] for e in touched)]))
+    return [*extents[:first], merged, *extents[last:]]
 
 
 def _entry(name: str, status: os.stat_result, folder: Folder) -> Entry:
@@ -298,10 +328,21 @@ def _entry(name: str, status: os.stat_result, folder: Folder) -> Entry:
     return Entry(name, status.st_size, status.st_mtime, sealed)
 
 
-def check_one_file_system(layout: Layout) -> None:
-    """Raise SpoolFault unless every part of the instance lies on one file system."""
+def check_file_system(layout: Layout) -> None:
+    """Raise SpoolFault unless all parts lie on one file system with extended attributes."""
     devices = {path: path.stat().st_dev for path in layout.directories()}
     if len(set(devices.values())) > 1:
         home = devices[layout.data]
         strangers = ", ".join(str(p) for p, device in devices.items() if device != home)
         raise SpoolFault(f"the instance must lie on one file system; elsewhere: {strangers}")
+    probe = layout.up / secrets.token_hex(16)
+    descriptor = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    try:
+        durable.mark_published(descriptor)
+    except OSError as error:
+        raise SpoolFault(
+            f"{layout.data}: this file system has no extended attributes ({error.strerror})"
+        ) from None
+    finally:
+        os.close(descriptor)
+        probe.unlink()

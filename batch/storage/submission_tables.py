@@ -82,6 +82,7 @@ answer = Table(
     Column("submission_id", ForeignKey("submission.id"), nullable=False),
     Column("layer", String(10), nullable=False),
     Column("stem", String(40), nullable=False, unique=True),
+    Column("attempt", Integer, nullable=False),
     Column("data_kind", String(2), nullable=False),
     Column("size", Integer, nullable=False),
     Column("sha256", String(64), nullable=False),

@@ -7,21 +7,19 @@ touched, is the fencing token and counts how often a set stopped the worker.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from batch.anomalies import Anomaly
 from batch.errors import Fault
-from batch.identifiers import INSTITUTION, base36
 from batch.ingest.way import Step, next_step
-from batch.names import Environment, brussels_day, split
-from batch.states import Ingested, Part, Refused, Sealed, Stage, Verified
-from batch.storage.submission_tables import answer, counter, event, finding, part, submission
+from batch.names import Environment, split
+from batch.states import Ingested, Part, Refused, Sealed, SetKey, Stage, Verified
+from batch.storage.numbering import form_ticket, next_numbers
+from batch.storage.submission_tables import answer, event, finding, part, submission
 
-_FIRST_DAY = date(2020, 1, 1).toordinal()
-_PER_LETTER = 36**4
 MAX_KEPT_FINDINGS = 1000
 """Content findings kept in the database for one set: enough to look at; the NOTI has them all."""
 
@@ -48,7 +46,7 @@ class Claim:
 
     def form_ticket(self, ordinal: int) -> str:
         """The ticket of the ``ordinal``-th form of the set: the set's, with the form's place."""
-        return self.ticket[:8] + base36(ordinal, 5)
+        return form_ticket(self.ticket, ordinal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +55,7 @@ class AnswerFiles:
 
     layer: str
     stem: str
+    attempt: int
     data_kind: str
     size: int
     sha256: str
@@ -81,40 +80,49 @@ def suspects(connection: Connection, sets: Sequence[Sealed]) -> list[Sealed]:
     return [keys[key] for key in connection.execute(query).scalars()]
 
 
+@dataclass(slots=True)
+class Claims:
+    """What came of claiming sets: ``todo``; ``exhausted`` their attempts; and what needs no work:
+
+    ``answered`` (only to be archived), ``quarantined`` (waits for an operator).
+    """
+
+    todo: list[Claim] = field(default_factory=list)
+    exhausted: list[Claim] = field(default_factory=list)
+    answered: list[SetKey] = field(default_factory=list)
+    quarantined: list[SetKey] = field(default_factory=list)
+
+
 def claim(
     connection: Connection, sets: Sequence[Sealed], at: datetime, max_attempts: int
-) -> tuple[list[Claim], list[Claim]]:
-    """Take sets for work: those to do, and those that used up their attempts (W2).
-
-    A set not seen before gets its row, its ticket and the names of its answers here. Sets that
-    are answered or in quarantine are in neither list.
-    """
-    claimed: list[Claim] = []
-    exhausted: list[Claim] = []
+) -> Claims:
+    """Take sets for work (W2); one not seen before gets its row, ticket and answers' names."""
+    claims = Claims()
     for sealed in sets:
         row = _row_of(connection, sealed, at)
-        stage = Stage(row.state)
-        if stage in (Stage.ANSWERED, Stage.QUARANTINED):
+        stage, attempt = Stage(row.state), row.attempt + 1
+        if stage is Stage.ANSWERED:
+            claims.answered.append(sealed.key)
             continue
-        attempt = row.attempt + 1
+        if stage is Stage.QUARANTINED:
+            claims.quarantined.append(sealed.key)
+            continue
         taken = Claim(
             row.id, sealed, stage, attempt, row.ticket, row.reception_answer, row.content_answer
         )
         values: dict[str, object] = {"attempt": attempt, "in_hand": True}
         _move(connection, taken, expected_attempt=row.attempt, values=values)
         at_risk = next_step(stage) in (Step.VERIFY, Step.INGEST)  # showing harms nobody
-        (exhausted if at_risk and attempt > max_attempts else claimed).append(taken)
-    return claimed, exhausted
+        (claims.exhausted if at_risk and attempt > max_attempts else claims.todo).append(taken)
+    return claims
 
 
-def reread(connection: Connection, taken: Claim) -> Claim:
-    """The same claim with the stage its set has now; Fenced when the claim is no longer ours."""
+def reread(connection: Connection, taken: Claim) -> Claim | None:
+    """The same claim with the stage its set has now; None when another worker took it up."""
     row = connection.execute(
         select(submission.c.state, submission.c.attempt).where(submission.c.id == taken.id)
     ).one()
-    if row.attempt != taken.attempt:
-        raise Fenced(f"{taken.sealed.key}: taken up by another worker")
-    return replace(taken, stage=Stage(row.state))
+    return replace(taken, stage=Stage(row.state)) if row.attempt == taken.attempt else None
 
 
 def release(connection: Connection, claims: Iterable[Claim]) -> None:
@@ -127,6 +135,20 @@ def put_down(connection: Connection, claims: Iterable[Claim]) -> None:
     """These failed for a reason of their own; the attempt counts."""
     for taken in claims:
         _move(connection, taken, values={"in_hand": False})
+
+
+def forgive(connection: Connection, claims: Iterable[Claim]) -> None:
+    """The database was away while these were in hand: their attempt does not count."""
+    for taken in claims:
+        connection.execute(
+            update(submission)
+            .where(
+                submission.c.id == taken.id,
+                submission.c.attempt == taken.attempt,
+                submission.c.in_hand.is_(True),
+            )
+            .values(in_hand=False, attempt=submission.c.attempt - 1)
+        )
 
 
 def give_back(connection: Connection) -> int:
@@ -262,17 +284,38 @@ def record_quarantined(connection: Connection, taken: Claim, problem: str, at: d
     _add_event(connection, taken.id, Stage.QUARANTINED, at, problem)
 
 
+def stages(connection: Connection, keys: Iterable[SetKey]) -> dict[SetKey, Stage]:
+    """The stage of each set that has a row."""
+    by_text = {str(key): key for key in keys}
+    query = select(submission.c.key, submission.c.state).where(submission.c.key.in_(list(by_text)))
+    return {by_text[row.key]: Stage(row.state) for row in connection.execute(query)}
+
+
 def retry(connection: Connection, submission_id: int, at: datetime) -> None:
     """An operator wants a quarantined set tried again, from where it stood."""
-    known = connection.execute(
-        select(part.c.number).where(part.c.submission_id == submission_id)
-    ).first()
     connection.execute(
         update(submission)
         .where(submission.c.id == submission_id, submission.c.state == Stage.QUARANTINED)
-        .values(state=Stage.VERIFIED if known else Stage.SEALED, attempt=0, problem=None)
+        .values(state=_stood(connection, submission_id), attempt=0, in_hand=False, problem=None)
     )
     _add_event(connection, submission_id, "retried", at, "by an operator")
+
+
+def _stood(connection: Connection, submission_id: int) -> Stage:
+    """How far a set had come: its answers and parts tell."""
+    layers = set(
+        connection.execute(
+            select(answer.c.layer).where(answer.c.submission_id == submission_id)
+        ).scalars()
+    )
+    known = connection.execute(
+        select(part.c.number).where(part.c.submission_id == submission_id)
+    ).first()
+    if "NOTI" in layers:
+        return Stage.INGESTED
+    if "ACRF" in layers:
+        return Stage.VERIFIED if known else Stage.REFUSED
+    return Stage.SEALED
 
 
 def verified_again(connection: Connection, taken: Claim) -> Verified:
@@ -297,10 +340,7 @@ def _row_of(connection: Connection, sealed: Sealed, at: datetime) -> Row[tuple[o
     if found is not None:
         return found
     environment = environment_of(sealed)
-    day = f"{brussels_day(at):%Y%m%d}"
-    number = _next(connection, "set", day)
-    test = sealed.key.folder.is_test
-    days = brussels_day(at).toordinal() - _FIRST_DAY
+    numbers = next_numbers(connection, environment, sealed.key.folder.is_test, at)
     connection.execute(
         insert(submission).values(
             key=key,
@@ -313,36 +353,14 @@ def _row_of(connection: Connection, sealed: Sealed, at: datetime) -> Row[tuple[o
             sealed_at=sealed.sealed_at,
             state=Stage.SEALED,
             attempt=0,
-            ticket=f"{3 if test else 2}{base36(days, 3)}{base36(number, 4)}00000",
-            reception_answer=f"ACRF.{INSTITUTION}.{day}.{_sequence(number, test)}.{environment}",
-            content_answer=f"NOTI.{INSTITUTION}.{day}.{_sequence(number, test)}.{environment}",
+            ticket=numbers.ticket,
+            reception_answer=numbers.reception_answer,
+            content_answer=numbers.content_answer,
         )
     )
     row = connection.execute(select(submission).where(submission.c.key == key)).one()
     _add_event(connection, row.id, Stage.SEALED, sealed.sealed_at, sealed.trigger)
     return row
-
-
-def _sequence(number: int, test: bool) -> str:
-    """Five positions for the ``number``-th set of a day: digits while they last, T... for tests.
-
-    Production and test never share a name, though each counts for itself.
-    """
-    if test:
-        return base36(29 * _PER_LETTER + number, 5)
-    if number < 100_000:
-        return f"{number:05d}"
-    return base36(10 * _PER_LETTER + number - 100_000, 5)
-
-
-def _next(connection: Connection, name: str, day: str) -> int:
-    where = and_(counter.c.name == name, counter.c.day == day)
-    value = connection.execute(select(counter.c.value).where(where)).scalar()
-    if value is None:
-        connection.execute(insert(counter).values(name=name, day=day, value=1))
-        return 1
-    connection.execute(update(counter).where(where).values(value=value + 1))
-    return int(value) + 1
 
 
 def _move(
@@ -372,6 +390,7 @@ def _add_answer(connection: Connection, taken: Claim, files: AnswerFiles, at: da
             submission_id=taken.id,
             layer=files.layer,
             stem=files.stem,
+            attempt=files.attempt,
             data_kind=files.data_kind,
             size=files.size,
             sha256=files.sha256,

@@ -34,7 +34,10 @@ def unshown_answers(connection: Connection, submission_ids: Sequence[int]) -> li
             answer.c.id,
             answer.c.layer,
             answer.c.stem,
+            answer.c.attempt,
             answer.c.data_kind,
+            answer.c.sha256,
+            answer.c.signature_sha256,
             submission.c.channel,
             submission.c.folder,
             submission.c.stem.label("set_stem"),
@@ -50,7 +53,10 @@ def unshown_answers(connection: Connection, submission_ids: Sequence[int]) -> li
             SetKey(SenderNumber(row.channel), Folder(row.folder), row.set_stem, row.ordinal),
             row.layer,
             row.stem,
+            row.attempt,
             row.data_kind,
+            row.sha256,
+            row.signature_sha256,
         )
         for row in connection.execute(query)
     ]

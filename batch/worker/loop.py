@@ -21,10 +21,10 @@ from batch.ingest.way import Step, next_step
 from batch.names import Kind
 from batch.states import Deferred, Ingested, Refused, Sealed, SetKey, Verified
 from batch.storage import dossiers, submissions, waiting
-from batch.storage.database import Database, reading, writing
+from batch.storage.database import Database, is_outage, reading, writing
 from batch.storage.dossiers import Dossier
 from batch.storage.instance import Instance
-from batch.storage.submissions import Claim
+from batch.storage.submissions import Claim, Claims, Fenced
 from batch.worker import plan
 from batch.worker.steps import Decided, Steps
 
@@ -40,6 +40,7 @@ class Worker:
     steps: Steps
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     _not_before: dict[SetKey, float] = field(default_factory=dict)
+    _owed: dict[bool, list[Claim]] = field(default_factory=dict)
 
     def run_until_idle(self) -> int:
         """Work until nothing is left that can be done now; how many sets were taken up."""
@@ -49,32 +50,51 @@ class Worker:
         return total
 
     def run_once(self) -> int:
-        """One batch of each database."""
-        return sum(
-            self._batch(engine, test)
-            for engine, test in ((self.instance.production, False), (self.instance.test, True))
-        )
+        """One batch of each database; one that is away does not keep the other waiting."""
+        done = 0
+        for engine, test in ((self.instance.production, False), (self.instance.test, True)):
+            try:
+                done += self._batch(engine, test)
+            except Busy as fault:
+                journal.problem("a batch could not be finished for now", fault)
+        return done
 
     def _batch(self, engine: Database, test: bool) -> int:
         sets = self._choose(test)
         if not sets:
             return 0
         limit = self.instance.settings.max_attempts
-        with writing(engine) as connection:
-            sets = submissions.suspects(connection, sets)[:1] or sets  # a suspect works alone
-            claimed, exhausted = submissions.claim(connection, sets, self.clock(), limit)
-        self._quarantine(engine, exhausted)
-        busy = {taken.sealed.key for taken in (*claimed, *exhausted)}
-        self._archive([s.key for s in sets if s.key not in busy])  # answered before a restart
-        deferred = _Deferrals()
-        self._verify(engine, _at(Step.VERIFY, claimed), deferred)
-        self._show(engine, claimed)
-        with reading(engine) as connection:
-            claimed = [submissions.reread(connection, taken) for taken in claimed]
-        self._ingest(engine, _at(Step.INGEST, claimed), deferred)
-        self._show(engine, claimed)
-        self._defer(engine, deferred)
+        owed = self._owed.pop(test, [])
+        try:
+            with writing(engine) as connection:
+                submissions.forgive(connection, owed)
+                sets = submissions.suspects(connection, sets)[:1] or sets  # a suspect works alone
+                claims = submissions.claim(connection, sets, self.clock(), limit)
+        except Busy:
+            self._owed[test] = owed
+            raise
+        try:
+            self._move_on(engine, claims)
+        except Busy:
+            self._owed[test] = claims.todo
+            raise
         return len(sets)
+
+    def _move_on(self, engine: Database, claims: Claims) -> None:
+        layout = self.instance.layout
+        self._quarantine(engine, claims.exhausted)
+        for key in claims.quarantined:  # its directory did not follow before a stop
+            dossiers.move_to(layout, key, layout.quarantine)
+        self._archive(claims.answered)  # answered before a stop
+        deferred = _Deferrals()
+        self._verify(engine, _at(Step.VERIFY, claims.todo), deferred)
+        self._show(engine, claims.todo)
+        with reading(engine) as connection:
+            ours = [submissions.reread(connection, taken) for taken in claims.todo]
+        todo = [taken for taken in ours if taken is not None]
+        self._ingest(engine, _at(Step.INGEST, todo), deferred)
+        self._show(engine, todo)
+        self._defer(engine, deferred)
 
     def _choose(self, test: bool) -> list[Sealed]:
         """A fair batch; two sets with the same FI never share one: the second may be a replay."""
@@ -119,7 +139,10 @@ class Worker:
         at = self.clock()
         with writing(engine) as connection:
             for item in decided:
-                submissions.record_reception(connection, item.taken, item.outcome, item.files, at)
+                with deferred.faults_of(item.taken), connection.begin_nested():
+                    submissions.record_reception(
+                        connection, item.taken, item.outcome, item.files, at
+                    )
         for item in decided:
             _tell(item)
 
@@ -170,7 +193,12 @@ class Worker:
         for key in keys:
             by_channel[str(key.channel)].append(key)
         for mine in by_channel.values():
-            dossiers.archive(self.instance.layout, mine)
+            try:
+                dossiers.archive(self.instance.layout, mine)
+            except (SpoolFault, OSError) as fault:
+                journal.problem(f"{mine[0]}: it cannot be archived", fault)
+                for key in mine:
+                    self._pause(key)
 
     def _quarantine(self, engine: Database, claims: Sequence[Claim]) -> None:
         for taken in claims:
@@ -214,9 +242,12 @@ class _Deferrals:
         """A fault of one set is that set's alone: an absent source waits, a bug is counted."""
         try:
             yield
-        except (Busy, OSError) as fault:
-            self.add(taken, str(fault))
+        except Fenced as fault:
+            journal.deferred(taken.sealed.key, str(fault))
         except Exception as error:
+            if is_outage(error) or isinstance(error, OSError):
+                self.add(taken, f"{type(error).__name__}: out of reach for now")
+                return
             self.failed.append(taken)
             self.paused.append(taken.sealed.key)
             journal.worker_failed(taken.sealed.key, error)

@@ -25,7 +25,7 @@ from batch.ingest.scan import look
 from batch.names import Folder, Kind, split
 from batch.registers import Channel, Enterprise, Grant, Interval, Mandate, Quality
 from batch.settings import Settings
-from batch.signing.verdict import NotSigned
+from batch.signing.verdict import NotSigned, Signed
 from batch.signing.verification import Verifier
 from batch.states import Deferred, Refused, Sealed, SealedFile, SetKey, Trigger, Verified
 from batch.storage.database import Transaction, engine_for, trying
@@ -40,6 +40,9 @@ NEVER_OFFLINE = ("130", "133", "277")
 """What depends on what was sent before or will be: a missing GO, a used name, a TD."""
 BY_REGISTERS = ("101", "103", "108", "125", "153", "154", "155", "230")
 """What only the registers know: the channel, its certificate, its services, its mandates."""
+
+
+PRESUMED = Signed("presumed", "", "", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,8 @@ def _reception(
 
     service = facts.service(sealed)
     scans, signatures = look(sealed, service, lambda f: home[f.name].blocks(f), begin)
+    if not judge_signatures:
+        signatures = {f.name: PRESUMED for f in sealed.parts() if sealed.signature_of(f)}
     wanted = facts.reception(sealed, channel, scans, signatures, replays={})
     return reception.judge(sealed, wanted)
 

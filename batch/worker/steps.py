@@ -13,7 +13,7 @@ from batch.signing import encoding, signature
 from batch.states import Deferred, Ingested, Refused, Verified
 from batch.storage import submissions
 from batch.storage.database import Database, Transaction
-from batch.storage.dossiers import Dossier
+from batch.storage.dossiers import AnswerName, Dossier
 from batch.storage.replays import replays
 from batch.storage.submissions import MAX_KEPT_FINDINGS, AnswerFiles, Claim
 from batch.worker.facts import Facts
@@ -53,7 +53,8 @@ class Steps:
         if isinstance(outcome, Deferred):
             return outcome
         receipt = answer.acrf(outcome, taken.ticket, at)
-        files = self._write(home, "ACRF", taken.reception_answer, [receipt], at)
+        name = AnswerName("ACRF", taken.reception_answer, taken.attempt)
+        files = self._write(home, name, [receipt], at)
         return Decided(taken, outcome, files)
 
     def ingest(
@@ -70,7 +71,8 @@ class Steps:
             verified, service, facts, lambda part: home.blocks(part.file), tally
         )
         stream = answer.noti(sealed, taken.ticket, handled, at)
-        files = self._write(home, "NOTI", taken.content_answer, stream, at)
+        name = AnswerName("NOTI", taken.content_answer, taken.attempt)
+        files = self._write(home, name, stream, at)
         if taken.environment is Environment.SIMULATION:
             evaluation.rollback()  # judged against the test ledger, recorded nowhere
         else:
@@ -81,10 +83,10 @@ class Steps:
         return outcome
 
     def _write(
-        self, home: Dossier, layer: str, stem: str, chunks: Iterable[bytes], at: datetime
+        self, home: Dossier, name: AnswerName, chunks: Iterable[bytes], at: datetime
     ) -> AnswerFiles:
         def sign(blocks: Iterable[bytes]) -> bytes:
             return encoding.encode(signature.sign_with(self.signer, blocks, at))
 
         limit = self.facts.settings.max_answer_bytes
-        return home.write_answer(layer, stem, chunks, sign, limit)
+        return home.write_answer(name, chunks, sign, limit)

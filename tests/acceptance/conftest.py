@@ -20,7 +20,7 @@ from tests.acceptance.instance import Instance, Sender, Shell, enterprise
 from tests.declarations import CLIENTS, EMPLOYER
 
 NSSO = "199999934"
-QUICK = {"grace_seconds": 2, "settle_seconds": 0.5, "sweep_seconds": 1}
+QUICK = {"grace_seconds": 3, "settle_seconds": 0.5, "sweep_seconds": 1}
 """Settings that shorten waits; the grace is still longer than an upload takes."""
 
 ENDED, NEVER, LATER = (enterprise(number) for number in (1, 2, 3))

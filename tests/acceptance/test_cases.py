@@ -24,6 +24,11 @@ from tests.acceptance.instance import Instance, numbers_of_persons
 
 ALL = all_cases()
 UNFINISHED_SECONDS = 5
+STRAYS = {
+    "IN": {"hello.txt": "129", "FI.FLAD.R": "131", "FS.FLAD.R": "132", "GO.FLAD.R": "107"},
+    "INTEST": {"FI.FLAD": "131", "TD.FLAD": "107"},
+}
+"""Names that cannot be read as a set's, by folder, and the code by which each is answered."""
 NOT_OFFLINE = {"130", "133", "277"}
 """What hangs on what else was sent, or will be: nobody can know it beforehand."""
 
@@ -92,12 +97,14 @@ def _recorded(instance: Instance) -> tuple[list[str], list[str]]:
 def sending(
     instance: Instance, registered: Registered, day: date, checked: dict[str, dict[str, Any]]
 ) -> Iterator[Sending]:
-    """All cases sent, one after another, by the employer of the fixtures."""
+    """All cases and strays sent, one after another, by the employer of the fixtures."""
     assert checked
     instance.serve()
     with Mail(instance, registered.employer) as mail:
         for case in ALL:
             mail.put(case.files(registered.employer.number, day), case.folder)
+        for folder, strays in STRAYS.items():
+            mail.put(dict.fromkeys(strays, b"?"), folder)
         yield Sending(instance, mail, registered.employer.number, day)
 
 
@@ -111,6 +118,21 @@ def test_the_server_answers(sending: Sending, case: Case) -> None:
         (str(form.result), tuple((error.id, error.line) for error in form.errors))
         for form in case.forms
     ]
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "code"),
+    [(f, name, c) for f, names in STRAYS.items() for name, c in names.items()],
+)
+def test_a_name_that_cannot_be_read_is_answered_too(
+    sending: Sending, folder: str, name: str, code: str
+) -> None:
+    """After the time for unfinished sets, in the answers' folder of its own, with its letter."""
+    outbox = sending.mail.outtest if folder == "INTEST" else sending.mail.out
+    [receipt] = outbox.wait(name, 1)
+    assert receipt.about == name
+    assert receipt.codes == [f"ACRF-{code}"]
+    assert receipt.name.split(".")[5] == ("T" if folder == "INTEST" else "R")
 
 
 @pytest.mark.parametrize("case", [c for c in ALL if not NOT_OFFLINE & set(c.codes)], ids=_name)
@@ -158,22 +180,32 @@ def test_a_fault_in_the_signature_of_a_test_is_shown_as_a_warning(sending: Sendi
     assert warning["severity"] == "W"
 
 
-def test_nothing_is_answered_twice_and_no_case_without_its_list_entry(sending: Sending) -> None:
+def _all_answered(sending: Sending) -> None:
     for case in ALL:
         outbox = sending.mail.outtest if case.folder == "INTEST" else sending.mail.out
         outbox.verdict(sending.stem(case))
+    for folder, names in STRAYS.items():
+        for name in names:
+            (sending.mail.outtest if folder == "INTEST" else sending.mail.out).wait(name, 1)
+
+
+def test_everything_is_answered_and_listed_once(sending: Sending) -> None:
+    _all_answered(sending)
+    strays = [f"@{name}" for names in STRAYS.values() for name in names]
     answered = [*sending.mail.out.seen.values(), *sending.mail.outtest.seen.values()]
-    assert len(answered) == sum(1 if case.codes else 2 for case in ALL)
+    assert len(answered) == sum(1 if case.codes else 2 for case in ALL) + len(strays)
     listed = sending.instance.json("submission", "list")
-    assert sorted(line["stem"] for line in listed) == sorted(sending.stem(case) for case in ALL)
+    assert sorted(line["stem"] for line in listed) == sorted(
+        [*(sending.stem(case) for case in ALL), *strays]
+    )
     assert {line["state"] for line in listed} == {"answered"}
+    assert sending.instance.json("submission", "list", "--problems") == []
+    assert [*sending.mail.names("IN"), *sending.mail.names("INTEST")] == []
 
 
 def test_the_log_names_every_set_and_no_person(sending: Sending) -> None:
     """Eleven digits that check as an INSS are in the files and nowhere in the log."""
-    for case in ALL:
-        outbox = sending.mail.outtest if case.folder == "INTEST" else sending.mail.out
-        outbox.verdict(sending.stem(case))
+    _all_answered(sending)
     log = sending.instance.log
     for case in ALL:
         assert sending.stem(case) in log, case.name

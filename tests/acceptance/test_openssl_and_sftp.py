@@ -159,12 +159,10 @@ def test_go_comes_last_of_an_answer(official: Official) -> None:
     finally:
         observer.stop()
         observer.join()
-    names = [name.split(".") for name in arrivals.names]
-    for layer, (first, second, last) in {"ACRF": names[:3], "NOTI": names[3:]}.items():
-        assert {first[0], second[0]} == {"FO", "FS"}
-        assert last[0] == "GO"
-        assert first[1:6] == second[1:6] == last[1:6]
-        assert last[1] == layer
+    for layer in ("ACRF", "NOTI"):
+        [go] = [name for name in arrivals.names if name.startswith(f"GO.{layer}.")]
+        before = arrivals.names[: arrivals.names.index(go)]
+        assert {f"{kind}{go[2:]}.1" for kind in ("FO", "FS")} <= set(before)
 
 
 class _Arrivals(FileSystemEventHandler):

@@ -53,7 +53,8 @@ def test_an_identical_repeat_is_taken_and_gets_no_new_answer(official: Official)
     stem = official.send(_fi(1))
     before = official.employer.out.wait(stem)
     official.send(_fi(1), stem=stem)
-    official.send(_fi(1), stem=stem)
+    files = _files(official, stem, _fi(1))
+    official.employer.put({**files, f"FS.{stem}.1.1": files[f"FS.{stem}.1.1"].replace(b"\n", b"")})
     after = _after_another(official, stem, 2)
     assert [(a.name, a.sent) for a in after] == [(a.name, a.sent) for a in before]
     assert len(after) == 2
@@ -182,6 +183,31 @@ def test_files_that_come_after_go_but_within_the_grace_are_waited_for(official: 
     official.employer.session(later[2], "!sleep 0.4", later[0], "!sleep 0.4", later[1])
     [form] = official.employer.out.judged(stem)
     assert form.result == "1"
+
+
+def test_a_file_renamed_into_its_place_counts_from_then_on(official: Official) -> None:
+    """As clients do that upload under a name of their own first."""
+    stem = new_stem("000001")
+    files = _files(official, stem, _fi(19))
+    lines: list[str] = []
+    for name, put in zip(files, official.employer.puts(files), strict=True):
+        lines += [f"{put}.filepart", f"rename IN/{name}.filepart IN/{name}"]
+    official.employer.session(*lines)
+    [form] = official.employer.out.judged(stem)
+    assert form.result == "1"
+
+
+def test_an_answer_disappears_by_the_senders_hand_alone_and_stays_away(official: Official) -> None:
+    stem = official.send(_fi(20))
+    receipt, notice = official.employer.out.verdict(stem)
+    assert notice is not None
+    kept = {f"{kind}{notice.name[2:]}" for kind in ("FO", "FS")} | {f"GO{notice.name[2:-2]}"}
+    mine = [f"{kind}{receipt.name[2:]}" for kind in ("FO", "FS")] + [f"GO{receipt.name[2:-2]}"]
+    official.employer.session(*(f"rm OUT/{name}" for name in mine))
+    official.employer.out.verdict(official.send(_fi(21)))
+    listed = set(official.employer.names("OUT"))
+    assert listed.isdisjoint(mine)
+    assert kept <= listed
 
 
 def test_names_without_total_and_part_are_read_and_answered_with_both(official: Official) -> None:

@@ -15,7 +15,7 @@ from batch.settings import load
 from batch.storage import instance as module
 from batch.storage.database import writing
 from batch.storage.instance import Instance
-from batch.storage.spool import check_one_file_system
+from batch.storage.spool import check_file_system
 from tests.integration.storage.world import World, dispose
 
 NOW = datetime.now(UTC)
@@ -103,11 +103,11 @@ def test_one_living_process_owns_an_instance(world: World, monkeypatch: pytest.M
 
 def test_parts_on_another_file_system_are_refused(world: World) -> None:
     layout = world.instance.layout
-    check_one_file_system(layout)
+    check_file_system(layout)
     elsewhere = Path("/dev/shm")
     if not elsewhere.is_dir() or elsewhere.stat().st_dev == layout.data.stat().st_dev:
         pytest.skip("there is no second file system here")
     shutil.rmtree(layout.up)
     layout.up.symlink_to(elsewhere)
     with pytest.raises(SpoolFault, match="one file system"):
-        check_one_file_system(layout)
+        check_file_system(layout)

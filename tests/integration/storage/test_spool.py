@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from signal import SIG_IGN, SIGXFSZ, signal
 
@@ -63,11 +63,6 @@ def test_a_published_file_has_its_bytes_mode_0400_and_one_link(world: World) -> 
     assert up(world) == []
 
 
-def test_a_file_without_bytes_is_published(world: World) -> None:
-    world.put(NAME)
-    assert world.path(NAME).read_bytes() == b""
-
-
 @pytest.mark.parametrize(
     "written", [[(1, b"x")], [(0, b"ab"), (3, b"d")], [(5, b"f"), (0, b"abcd")]]
 )
@@ -89,14 +84,15 @@ def test_blocks_may_come_in_any_order_and_overlap(world: World) -> None:
 
 
 def test_blocks_in_a_hostile_order_do_not_stop_the_server(world: World) -> None:
-    """Writes are answered in the event loop: each must stay cheap, whatever came before."""
+    """Writes are answered in the event loop: each must stay cheap, or be refused."""
     upload = world.begin(NAME)
     began = time.process_time()
-    for offset in range(0, 16_000, 2):
-        upload.write(offset, b"x")
+    with suppress(Denied):
+        for offset in range(0, 10_000, 2):
+            upload.write(offset, b"x")
     spent = time.process_time() - began
     upload.abandon()
-    assert spent < 2, f"{spent:.1f} s of processor for 8 kB"
+    assert spent < 1, f"{spent:.1f} s of processor for 5 kB"
 
 
 def test_more_than_the_limit_poisons_the_upload(world: World) -> None:
@@ -216,7 +212,7 @@ def test_a_resume_begun_before_the_sealing_does_not_end_after_it(world: World) -
     world.put(signature, files[signature])
     world.put(go)
     assert world.sealed() == [str(world.key(stem))]
-    with pytest.raises(Denied, match="sealed"):
+    with pytest.raises(Denied, match=fi):
         upload.publish()
 
 

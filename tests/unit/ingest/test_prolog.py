@@ -118,7 +118,7 @@ def test_another_root_or_a_namespace_is_089(root: str) -> None:
 
 
 def test_an_empty_default_namespace_is_no_namespace() -> None:
-    """``xmlns=""`` declares none (Namespaces in XML, section 6.2); the contract's schema takes it."""
+    """``xmlns=""`` declares none (Namespaces in XML, 6.2); the contract's schema takes it."""
     assert codes(b'<FLADeclaration xmlns=""><Form/></FLADeclaration>') == []
 
 

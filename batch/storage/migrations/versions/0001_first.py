@@ -114,6 +114,7 @@ def upgrade() -> None:
         sa.Column("submission_id", sa.Integer(), nullable=False),
         sa.Column("layer", sa.String(length=10), nullable=False),
         sa.Column("stem", sa.String(length=40), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("data_kind", sa.String(length=2), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),

@@ -1,0 +1,103 @@
+"""IN or INTEST of one sender, as the sealing sees it: what is there, how long, and whose."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from batch.identifiers import SenderNumber
+from batch.ingest import receive
+from batch.names import SAFE_NAME, Dropped, Folder, Kind, split
+from batch.storage import durable
+from batch.storage.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """IN or INTEST of one sender."""
+
+    layout: Layout
+    sender: SenderNumber
+    folder: Folder
+
+    @property
+    def path(self) -> Path:
+        return self.layout.folder(self.sender, self.folder)
+
+    def status(self, name: str) -> os.stat_result | None:
+        """The status of a regular file; None for anything else an operator may have put there."""
+        try:
+            found = (self.path / name).lstat()
+        except FileNotFoundError:
+            return None
+        return found if stat.S_ISREG(found.st_mode) else None
+
+    def fresh(self, name: str) -> bool:
+        """Whether it is a file of no set sealed so far: a sealed one has a second link."""
+        found = self.status(name)
+        return found is not None and found.st_nlink == 1
+
+    def of_stem(self, name: Dropped) -> list[str]:
+        """The files of a stem, by the names a digit for total and part can make.
+
+        Fixed in number, however full the folder is; a stranger name is left to the sweep.
+        """
+        return [text for text in _possible_names(name) if self.status(text) is not None]
+
+    def arrivals(self, seen: Seen) -> list[receive.Arrival]:
+        """Every file with a safe name, with its age; one with another name no sender put here."""
+        found: list[tuple[str, os.stat_result]] = []
+        with os.scandir(self.path) as listing:
+            for item in listing:
+                status = self.status(item.name) if SAFE_NAME.fullmatch(item.name) else None
+                if status is not None:
+                    found.append((item.name, status))
+        ages = seen.ages(found)
+        return [
+            receive.Arrival(
+                name=name,
+                age=ages[name],
+                sealed=status.st_nlink > 1,
+                published=durable.is_published(self.path / name),
+            )
+            for name, status in found
+        ]
+
+
+@dataclass(slots=True)
+class Seen:
+    """Since when each file of an inbox is as it is, by a clock that nobody can set.
+
+    Times of files say nothing here: a copy may carry a time of next year, and the wall clock may
+    be moved. After a restart every wait begins anew.
+    """
+
+    _since: dict[str, tuple[tuple[int, int, int], float]] = field(default_factory=dict)
+
+    def ages(self, files: Iterable[tuple[str, os.stat_result]]) -> dict[str, float]:
+        """Seconds since each file was last seen to change; forgets those that are gone."""
+        now = time.monotonic()
+        since: dict[str, tuple[tuple[int, int, int], float]] = {}
+        for name, status in files:
+            state = (status.st_ino, status.st_size, status.st_ctime_ns)
+            known = self._since.get(name)
+            since[name] = known if known is not None and known[0] == state else (state, now)
+        self._since = since
+        return {name: now - first for name, (_, first) in since.items()}
+
+
+def possible_triggers(name: Dropped) -> list[Dropped]:
+    """Every GO that may announce the set of ``name``."""
+    texts = [f"GO.{name.stem}", *(f"GO.{name.stem}.{total}" for total in range(10))]
+    return [go for go in map(split, texts) if go is not None]
+
+
+def _possible_names(name: Dropped) -> list[str]:
+    ends = ["", *(f".{total}.{part}" for total in range(10) for part in range(10))]
+    data = [f"{kind}.{name.stem}{end}" for kind in (Kind.FI, Kind.FS) for end in ends]
+    triggers = [go.text for go in possible_triggers(name)]
+    return data + triggers + ["TD" + text[2:] for text in triggers]
