@@ -118,6 +118,15 @@ class Sealed:
         return mine[0] if len(mine) == 1 else None
 
     @property
+    def environment(self) -> Environment:
+        """The set's letter where it is one, else R or T by folder (contract, section 3)."""
+        for file in self.files:
+            name = split(file.name)
+            if name is not None and name.letter in tuple(Environment):
+                return Environment(name.letter)
+        return Environment.TEST if self.key.folder.is_test else Environment.PRODUCTION
+
+    @property
     def trigger_name(self) -> str:
         """What the ACRF calls the set: the GO (or TD), else its first FI, else its first file."""
         for kind in (Kind.GO, Kind.TD, Kind.FI):

@@ -46,7 +46,7 @@ class Commands(TyperGroup):
     def get_command(self, ctx: syntax_core.Context, cmd_name: str) -> syntax_core.Command | None:
         if cmd_name not in PLACES:
             return None
-        part = typer.Typer()
+        part = typer.Typer(rich_markup_mode=None)
         import_module(f"batch.cli.{PLACES[cmd_name]}").add_to(part)
         part.callback()(lambda: None)  # one command alone is a group too
         return typer.main.get_group(part).commands[cmd_name]

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from batch.anomalies import Anomaly
 from batch.errors import Fault
 from batch.ingest.way import Step, next_step
-from batch.names import Environment, split
+from batch.names import Environment
 from batch.states import Ingested, Part, Refused, Sealed, SetKey, Stage, Verified
 from batch.storage.numbering import form_ticket, next_numbers
 from batch.storage.submission_tables import answer, event, finding, part, submission
@@ -42,7 +42,7 @@ class Claim:
 
     @property
     def environment(self) -> Environment:
-        return environment_of(self.sealed)
+        return self.sealed.environment
 
     def form_ticket(self, ordinal: int) -> str:
         """The ticket of the ``ordinal``-th form of the set: the set's, with the form's place."""
@@ -60,15 +60,6 @@ class AnswerFiles:
     size: int
     sha256: str
     signature_sha256: str
-
-
-def environment_of(sealed: Sealed) -> Environment:
-    """The set's letter where it is one, else R or T by folder (contract, section 3)."""
-    for file in sealed.files:
-        name = split(file.name)
-        if name is not None and name.letter in tuple(Environment):
-            return Environment(name.letter)
-    return Environment.TEST if sealed.key.folder.is_test else Environment.PRODUCTION
 
 
 def suspects(connection: Connection, sets: Sequence[Sealed]) -> list[Sealed]:
@@ -339,7 +330,7 @@ def _row_of(connection: Connection, sealed: Sealed, at: datetime) -> Row[tuple[o
     found = connection.execute(select(submission).where(submission.c.key == key)).first()
     if found is not None:
         return found
-    environment = environment_of(sealed)
+    environment = sealed.environment
     numbers = next_numbers(connection, environment, sealed.key.folder.is_test, at)
     connection.execute(
         insert(submission).values(

@@ -20,7 +20,6 @@ from batch.signing.policy import SignaturePolicy
 from batch.signing.verdict import NotSigned, Verdict
 from batch.states import Sealed, SealedFile
 from batch.storage.dossiers import Dossier
-from batch.storage.submissions import environment_of
 
 
 class Register(Protocol):
@@ -82,7 +81,7 @@ class Facts:
         """All that reception judges by."""
         return reception.Facts(
             channel=channel,
-            environment=environment_of(sealed),
+            environment=sealed.environment,
             service=self.service(sealed),
             scans=scans,
             signatures=signatures,
@@ -109,7 +108,7 @@ class Facts:
 
         return ContentFacts(
             at=sealed.sealed_at,
-            environment=environment_of(sealed),
+            environment=sealed.environment,
             submission=submission,
             employer=employer,
             speaks=speaks,
