@@ -11,8 +11,8 @@ import typer
 from batch import catalogue
 from batch.anomalies import Anomaly, Language
 from batch.cli import output
-from batch.errors import OperatorError
-from batch.identifiers import InvalidIdentifier, SenderNumber
+from batch.cli.values import one_of, parsed
+from batch.identifiers import SenderNumber
 from batch.names import INBOXES, Folder
 from batch.worker.rehearsal import Rehearsed, rehearse
 
@@ -45,18 +45,11 @@ def check(
 
 
 def _folder(text: str | None) -> Folder | None:
-    if text is None:
-        return None
-    if text not in tuple(INBOXES):
-        raise OperatorError(f"folder {text!r}: expected IN or INTEST")
-    return Folder(text)
+    return None if text is None else Folder(one_of("--folder", INBOXES, text))
 
 
 def _sender(text: str | None) -> SenderNumber | None:
-    try:
-        return SenderNumber.parse(text) if text is not None else None
-    except InvalidIdentifier as error:
-        raise OperatorError(str(error)) from None
+    return None if text is None else parsed("--sender", SenderNumber.parse, text)
 
 
 def _described(item: Rehearsed) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import typer
 from batch import catalogue, settings, supervisor
 from batch.anomalies import Anomaly, Language, Layer
 from batch.cli import output
+from batch.cli.values import one_of, parsed
 from batch.errors import InstanceError, OperatorError
 from batch.identifiers import EnterpriseNumber, Inss, InvalidIdentifier
 from batch.settings import Settings
@@ -171,19 +172,22 @@ def show_account(
     """A worker's rights, trainings and remaining hours (hundredths) with one employer."""
     instance = Instance.open(context.obj)
     engines = {"production": instance.production, "test": instance.test}
-    if environment not in engines:
-        raise OperatorError(f"environment {environment!r}: expected production or test")
-    try:
-        number, worker = EnterpriseNumber.parse(employer), Inss.parse(inss)
-    except InvalidIdentifier as error:
-        raise OperatorError(str(error)) from None
+    number = parsed("--employer", EnterpriseNumber.parse, employer)
+    worker = _inss(inss)
     given: Settings = context.obj
-    with reading(engines[environment]) as connection:
+    with reading(engines[one_of("--environment", engines, environment)]) as connection:
         held = accounts.show(connection, worker, number, given, history=history)
     if json:
         output.document(held)
         return
     _print_account(held, worker)
+
+
+def _inss(text: str) -> Inss:
+    try:
+        return Inss.parse(text)
+    except InvalidIdentifier as error:
+        raise OperatorError(f"INSS: {error}") from None  # the number itself is not repeated
 
 
 def _print_account(held: accounts.AccountStatement, worker: Inss) -> None:

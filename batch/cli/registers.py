@@ -6,27 +6,25 @@ where the option types of the command line library would call it bad syntax (exi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from batch.cli import output
+from batch.cli.values import instant, one_of, parsed, read_file
 from batch.errors import OperatorError
 from batch.identifiers import EnterpriseNumber, InvalidIdentifier, NssoNumber, Quarter, SenderNumber
 from batch.names import BRUSSELS
 from batch.registers import Channel, Enterprise, Mandate, Quality
 from batch.storage.instance import Instance
-from batch.storage.registers import NewChannel, RegistersAdmin
-from batch.storage.registers_tables import Fact, Trusted
+from batch.storage.register_files import Trusted
+from batch.storage.registers_admin import NewChannel, RegistersAdmin
+from batch.storage.registers_tables import Fact
 
 SERVICES = ("FLA",)
 """Services a channel may be granted; each is one the worker has a judge for."""
-
-FILE_LIMIT = 1_000_000
-"""Bytes; a key or a certificate has a few thousand."""
 
 TRUST_LIMIT = 64_000_000
 """Bytes; a revocation list of a national CA reaches tens of megabytes."""
@@ -72,9 +70,9 @@ def enterprise_add(
 ) -> None:
     """Add an enterprise; one that is there gets the new name and NSSO number."""
     added = _registers(context).add_enterprise(
-        _parsed("enterprise NUMBER", EnterpriseNumber.parse, number),
+        parsed("enterprise NUMBER", EnterpriseNumber.parse, number),
         name,
-        None if nsso is None else _parsed("--nsso", NssoNumber.parse, nsso),
+        None if nsso is None else parsed("--nsso", NssoNumber.parse, nsso),
         _now(),
     )
     _say(json, _enterprise(added), f"enterprise {added.number} is in the register: {added.name}")
@@ -108,12 +106,12 @@ def channel_open(  # noqa: PLR0913 - one parameter per option of the contract
 ) -> None:
     """Open a channel: gives out its sender number and makes its folders."""
     wanted = NewChannel(
-        enterprise=_parsed("enterprise NUMBER", EnterpriseNumber.parse, number),
-        quality=Quality(_one_of("--quality", Quality, quality)),
+        enterprise=parsed("enterprise NUMBER", EnterpriseNumber.parse, number),
+        quality=Quality(one_of("--quality", Quality, quality)),
         user=user,
-        ssh_key=_file("--ssh-key", ssh_key),
-        certificate=_file("--certificate", certificate),
-        services=tuple(_one_of("service", SERVICES, name) for name in service),
+        ssh_key=read_file("--ssh-key", ssh_key),
+        certificate=read_file("--certificate", certificate),
+        services=tuple(one_of("service", SERVICES, name) for name in service),
     )
     instance = Instance.open(context.obj)
     opened = RegistersAdmin(instance.production).open_channel(wanted, _now())
@@ -153,7 +151,7 @@ def channel_grant(
     context: typer.Context, sender: Sender, service: Service, json: output.Json = False
 ) -> None:
     """Let a channel use a service, from now on."""
-    number, name = _sender(sender), _one_of("service", SERVICES, service)
+    number, name = _sender(sender), one_of("service", SERVICES, service)
     changed = _registers(context).grant(number, name, _now())
     _say(json, _channel(changed), f"channel {number} may use {name}")
 
@@ -163,7 +161,7 @@ def channel_revoke(
     context: typer.Context, sender: Sender, service: Service, json: output.Json = False
 ) -> None:
     """Take a service from a channel, from now on."""
-    number, name = _sender(sender), _one_of("service", SERVICES, service)
+    number, name = _sender(sender), one_of("service", SERVICES, service)
     changed = _registers(context).revoke(number, name, _now())
     _say(json, _channel(changed), f"channel {number} may no longer use {name}")
 
@@ -185,8 +183,8 @@ def channel_certificate(
 ) -> None:
     """Add a signing certificate, valid now or --from; the former stays valid until its own end."""
     number = _sender(sender)
-    begin = None if since is None else _instant("--from", since)
-    data = _file("certificate FILE", file)
+    begin = None if since is None else instant("--from", since)
+    data = read_file("certificate FILE", file)
     changed = _registers(context).set_certificate(number, data, _now(), begin)
     when = "now" if begin is None else begin.isoformat()
     _say(json, _channel(changed), f"channel {number} signs with this certificate from {when} on")
@@ -201,7 +199,7 @@ def channel_ssh_key(
 ) -> None:
     """Replace the login key of a channel; the former no longer logs in."""
     number = _sender(sender)
-    changed = _registers(context).set_ssh_key(number, _file("ssh-key FILE", file), _now())
+    changed = _registers(context).set_ssh_key(number, read_file("ssh-key FILE", file), _now())
     _say(json, _channel(changed), f"channel {number} logs in with the new key")
 
 
@@ -230,11 +228,11 @@ def mandate_grant(
     """Let an enterprise send for an employer; an employer has one mandatary per service."""
     wanted = Mandate(
         id=0,
-        employer=_parsed("--employer", EnterpriseNumber.parse, employer),
-        mandatary=_parsed("--mandatary", EnterpriseNumber.parse, mandatary),
-        service=_one_of("service", SERVICES, service),
-        first=_parsed("--from", Quarter.parse, first),
-        last=None if last is None else _parsed("--until", Quarter.parse, last),
+        employer=parsed("--employer", EnterpriseNumber.parse, employer),
+        mandatary=parsed("--mandatary", EnterpriseNumber.parse, mandatary),
+        service=one_of("service", SERVICES, service),
+        first=parsed("--from", Quarter.parse, first),
+        last=None if last is None else parsed("--until", Quarter.parse, last),
     )
     given = _registers(context).grant_mandate(wanted, _now())
     _say(json, _mandate(given), f"mandate {given.id}: {given.mandatary} sends for {given.employer}")
@@ -254,8 +252,8 @@ def mandate_end(
     json: output.Json = False,
 ) -> None:
     """End a mandate with a quarter, which is its last."""
-    last = _parsed("--quarter", Quarter.parse, quarter)
-    ended = _registers(context).end_mandate(_parsed("ID", _id, number), last, _now())
+    last = parsed("--quarter", Quarter.parse, quarter)
+    ended = _registers(context).end_mandate(parsed("ID", _id, number), last, _now())
     _say(json, _mandate(ended), f"mandate {ended.id} ends with {ended.last}")
 
 
@@ -266,7 +264,7 @@ def trust_add(
     json: output.Json = False,
 ) -> None:
     """Trust the CA certificates and revocation lists in a file: PEM, one or more, or DER."""
-    added = _registers(context).add_trust(_file("trust FILE", file, TRUST_LIMIT), _now())
+    added = _registers(context).add_trust(read_file("trust FILE", file, TRUST_LIMIT), _now())
     facts = [_trusted(entry) for entry in added]
     _say(json, facts, "\n".join(f"trusted: {e.kind} {e.subject}" for e in added))
 
@@ -285,56 +283,14 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-Value = TypeVar("Value")
-
-
-def _parsed(field: str, parse: Callable[[str], Value], text: str) -> Value:
-    try:
-        return parse(text)
-    except InvalidIdentifier as error:
-        raise OperatorError(f"{field} {text!r}: {error}") from None
-
-
 def _sender(text: str) -> SenderNumber:
-    return _parsed("SENDER", SenderNumber.parse, text)
+    return parsed("SENDER", SenderNumber.parse, text)
 
 
 def _id(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise InvalidIdentifier("give the number shown by fla-batch mandate list")
     return int(text)
-
-
-def _one_of(field: str, allowed: Iterable[str], text: str) -> str:
-    if text not in list(allowed):
-        raise OperatorError(f"{field} {text!r}: unknown; give one of {', '.join(allowed)}")
-    return text
-
-
-def _instant(field: str, text: str) -> datetime:
-    """An instant of ISO 8601; without a zone it is Brussels time, as every date of the channel."""
-    try:
-        given = datetime.fromisoformat(text)
-        aware = given if given.tzinfo else given.replace(tzinfo=BRUSSELS)
-        return aware.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise OperatorError(
-            f"{field} {text!r}: give an instant like 2026-07-01T08:00:00Z"
-        ) from None
-
-
-def _file(field: str, name: str, limit: int = FILE_LIMIT) -> bytes:
-    try:
-        with open(name, "rb") as stream:
-            data = stream.read(limit + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise OperatorError(f"{field} {name}: {reason}; give a file that can be read") from None
-    if len(data) > limit:
-        raise OperatorError(
-            f"{field} {name}: more than {limit} bytes; this is another kind of file"
-        )
-    return data
 
 
 def _enterprise(held: Enterprise) -> dict[str, Any]:

@@ -1,37 +1,24 @@
-"""The registers as a reader sees them and as an administrator changes them.
+"""The registers as a reader sees them: facts and their intervals.
 
-``Registers`` answers with facts and their intervals; the questions asked of them are pure
-(``batch.registers``). ``RegistersAdmin`` changes them: one transaction per change, with its event.
-Both raise Busy when the database is out of reach.
+The questions asked of them are pure (``batch.registers``); changes are in ``registers_admin``.
+Raises Busy when the database is out of reach.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine
 
-from batch.errors import OperatorError
-from batch.identifiers import EnterpriseNumber, NssoNumber, Quarter, SenderNumber
+from batch.identifiers import EnterpriseNumber, SenderNumber
 from batch.registers import (
     Channel,
     Enterprise,
-    Grant,
-    Interval,
-    LoginKey,
     Mandate,
-    Quality,
-    RegisteredCertificate,
 )
-from batch.signing import certificate as x509_certificate
-from batch.signing.path import NotTrusted, judge_certificate
-from batch.signing.policy import SignaturePolicy
-from batch.signing.verdict import Cause
 from batch.storage import registers_tables as tables
-from batch.storage.database import reading, writing
-from batch.storage.registers_tables import Trusted, TrustKind, record
+from batch.storage.database import reading
+from batch.storage.register_files import Trusted, TrustKind
 
 USER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 """Login names: one word that every client and every log can carry as it is."""
@@ -46,7 +33,7 @@ class Registers:
     def enterprise(self, number: EnterpriseNumber) -> Enterprise | None:
         """The enterprise with this number; None when it is not in the register."""
         with reading(self._engine) as connection:
-            return _enterprise(connection, number)
+            return find_enterprise(connection, number)
 
     def enterprises(self) -> list[Enterprise]:
         """All enterprises, by number."""
@@ -56,12 +43,12 @@ class Registers:
     def channel_of_user(self, user: str) -> Channel | None:
         """The channel that logs in as ``user``, closed or not; judge ``open`` and keys at now."""
         with reading(self._engine) as connection:
-            return _channel(connection, tables.channel.c.user == user)
+            return find_channel(connection, tables.channel.c.user == user)
 
     def channel(self, sender: SenderNumber) -> Channel | None:
         """The channel of ``sender``, closed or not."""
         with reading(self._engine) as connection:
-            return _channel(connection, tables.channel.c.sender == str(sender))
+            return find_channel(connection, tables.channel.c.sender == str(sender))
 
     def channels(self) -> list[Channel]:
         """All channels, closed ones included, by sender number."""
@@ -93,307 +80,13 @@ class Registers:
         return [e.der for e in self.trusted() if e.kind is TrustKind.CERTIFICATE]
 
 
-@dataclass(frozen=True, slots=True)
-class NewChannel:
-    """What a channel is opened with; ``ssh_key`` and ``certificate`` are the files as given."""
-
-    enterprise: EnterpriseNumber
-    quality: Quality
-    user: str
-    ssh_key: bytes
-    certificate: bytes
-    services: tuple[str, ...]
-
-
-class RegistersAdmin(Registers):
-    """Changes of the registers, each valid from ``at``.
-
-    A change that holds already is done, and leaves no second event. What cannot be carried out
-    raises OperatorError and changes nothing.
-    """
-
-    def add_enterprise(
-        self, number: EnterpriseNumber, name: str, nsso: NssoNumber | None, at: datetime
-    ) -> Enterprise:
-        """Add an enterprise, or give a known one this name and, where given, this NSSO number."""
-        name = name.strip()
-        if not 1 <= len(name) <= 200 or not name.isprintable():
-            raise OperatorError(f"name {name!r}: give 1 to 200 printable characters")
-        table, mine = tables.enterprise, tables.enterprise.c.number == str(number)
-        with writing(self._engine) as connection:
-            known = _enterprise(connection, number)
-            wanted = Enterprise(number, name, nsso or (known.nsso if known else None))
-            if wanted == known:
-                return wanted
-            values = {"name": name, "nsso": tables.text_of(wanted.nsso)}
-            if known is None:
-                connection.execute(table.insert().values(number=str(number), **values))
-            else:
-                connection.execute(update(table).where(mine).values(**values))
-            what = "enterprise_added" if known is None else "enterprise_changed"
-            record(connection, at, None, what, enterprise_number=str(number), **values)
-            return wanted
-
-    def open_channel(self, wanted: NewChannel, at: datetime) -> Channel:
-        """Open a channel and give out the next sender number (protocol section 7.2)."""
-        with writing(self._engine) as connection:
-            _require_enterprise(connection, wanted.enterprise)
-            _require_free(connection, wanted)
-            key = _free_key(connection, wanted.ssh_key, None, at)
-            certificate = _fit_certificate(connection, wanted.certificate, wanted.enterprise, at)
-            sender = _next_sender(connection)
-            owner = {"enterprise": str(wanted.enterprise), "quality": str(wanted.quality)}
-            row = {"sender": str(sender), "user": wanted.user, **owner}
-            connection.execute(tables.channel.insert().values(opened_at=at, **row))
-            record(connection, at, sender, "channel_opened", user=wanted.user, **owner)
-            _add(connection, sender, key, at)
-            _add(connection, sender, certificate, at)
-            for service in dict.fromkeys(wanted.services):
-                _add(connection, sender, Grant(service, Interval(at)), at)
-            return _open_channel(connection, sender)
-
-    def close_channel(self, sender: SenderNumber, at: datetime) -> Channel:
-        """Close a channel for good; its number and its user name are never given out again."""
-        mine = tables.channel.c.sender == str(sender)
-        with writing(self._engine) as connection:
-            _open_channel(connection, sender)
-            for table in tables.TABLE_OF.values():
-                _end(connection, table, sender, at)
-            connection.execute(update(tables.channel).where(mine).values(closed_at=at))
-            record(connection, at, sender, "channel_closed")
-            return tables.channels_where(connection, mine)[0]
-
-    def grant(self, sender: SenderNumber, service: str, at: datetime) -> Channel:
-        """Let the channel use ``service`` from ``at``."""
-        with writing(self._engine) as connection:
-            if not _open_channel(connection, sender).may_use(service, at):
-                _add(connection, sender, Grant(service, Interval(at)), at)
-            return _open_channel(connection, sender)
-
-    def revoke(self, sender: SenderNumber, service: str, at: datetime) -> Channel:
-        """Take ``service`` from the channel from ``at``."""
-        table = tables.channel_service
-        with writing(self._engine) as connection:
-            if not _open_channel(connection, sender).may_use(service, at):
-                raise OperatorError(f"service {service}: not granted to {sender}; name another")
-            _end(connection, table, sender, at, table.c.service == service)
-            return _open_channel(connection, sender)
-
-    def set_certificate(
-        self, sender: SenderNumber, data: bytes, at: datetime, since: datetime | None = None
-    ) -> Channel:
-        """Let the channel sign with one more certificate (PEM or DER) from ``since`` or ``at``.
-
-        The former stays valid until its own end: a roll-over must not lose a set under way.
-        """
-        begin = since or at
-        with writing(self._engine) as connection:
-            held = _open_channel(connection, sender)
-            new = _fit_certificate(connection, data, held.enterprise, begin)
-            same = [c.valid for c in held.certificates if c.fingerprint == new.fingerprint]
-            if any(valid.covers(begin) for valid in same):
-                return held
-            until = min((v.since for v in same if v.since > begin), default=None)
-            _add(connection, sender, replace(new, valid=Interval(begin, until)), at)
-            return _open_channel(connection, sender)
-
-    def set_ssh_key(self, sender: SenderNumber, data: bytes, at: datetime) -> Channel:
-        """Replace the login key (OpenSSH's one line or RFC 4716): the former ends at ``at``."""
-        with writing(self._engine) as connection:
-            held = _open_channel(connection, sender)
-            key = _free_key(connection, data, sender, at)
-            if any(k.public == key.public and k.valid.covers(at) for k in held.keys):
-                return held
-            _end(connection, tables.channel_key, sender, at)
-            _add(connection, sender, key, at)
-            return _open_channel(connection, sender)
-
-    def grant_mandate(self, wanted: Mandate, at: datetime) -> Mandate:
-        """Grant a mandate; its ``id`` is given by the register, that of ``wanted`` is not read.
-
-        An employer has one mandatary per service at a time (protocol section 7.3).
-        """
-        _require_sense(wanted)
-        with writing(self._engine) as connection:
-            _require_enterprise(connection, wanted.employer)
-            _require_enterprise(connection, wanted.mandatary)
-            if (given := _require_only(connection, wanted)) is not None:
-                return given
-            names = ("employer", "mandatary", "service", "first", "last")
-            values = {name: tables.text_of(getattr(wanted, name)) for name in names}
-            table = tables.mandate
-            done = connection.execute(table.insert().values(**values).returning(table.c.id))
-            given = replace(wanted, id=done.scalar_one())
-            record(connection, at, None, "mandate_granted", mandate=given.id, **values)
-            return given
-
-    def end_mandate(self, number: int, quarter: Quarter, at: datetime) -> Mandate:
-        """Make ``quarter`` the last one of a mandate; a mandate is never lengthened."""
-        mine = tables.mandate.c.id == number
-        with writing(self._engine) as connection:
-            held = next(iter(tables.mandates_where(connection, mine)), None)
-            if held is None:
-                raise OperatorError(f"mandate {number}: unknown; see fla-batch mandate list")
-            if not held.covers(quarter):
-                raise OperatorError(
-                    f"quarter {quarter}: mandate {number} is valid {_span(held)}; "
-                    "give one of its quarters"
-                )
-            if held.last != quarter:
-                connection.execute(update(tables.mandate).where(mine).values(last=str(quarter)))
-                record(connection, at, None, "mandate_ended", mandate=number, last=str(quarter))
-            return replace(held, last=quarter)
-
-    def add_trust(self, data: bytes, at: datetime) -> list[Trusted]:
-        """Trust every authority's certificate and revocation list in a file, PEM or DER."""
-        known = tables.trust.c.fingerprint
-        given = {entry.fingerprint: entry for entry in tables.trust_entries(data, at)}
-        with writing(self._engine) as connection:
-            held = {e.fingerprint for e in tables.trusted_where(connection, known.in_(given))}
-            for mark, entry in given.items():
-                if mark not in held:
-                    connection.execute(tables.trust.insert().values(**asdict(entry)))
-                    record(connection, at, None, "trust_added", kind=entry.kind, fingerprint=mark)
-            return tables.trusted_where(connection, known.in_(given))
-
-
-def _enterprise(connection: Connection, number: EnterpriseNumber) -> Enterprise | None:
+def find_enterprise(connection: Connection, number: EnterpriseNumber) -> Enterprise | None:
+    """The enterprise of that number, inside a transaction."""
     found = tables.enterprises_where(connection, tables.enterprise.c.number == str(number))
     return found[0] if found else None
 
 
-def _channel(connection: Connection, where: ColumnElement[bool]) -> Channel | None:
+def find_channel(connection: Connection, where: ColumnElement[bool]) -> Channel | None:
+    """The first channel that fits, inside a transaction."""
     found = tables.channels_where(connection, where)
     return found[0] if found else None
-
-
-def _open_channel(connection: Connection, sender: SenderNumber) -> Channel:
-    found = _channel(connection, tables.channel.c.sender == str(sender))
-    if found is None:
-        raise OperatorError(f"sender {sender}: no such channel; see fla-batch channel list")
-    if found.open.until is not None:
-        raise OperatorError(f"sender {sender}: closed on {found.open.until:%Y-%m-%d}; open another")
-    return found
-
-
-def _require_enterprise(connection: Connection, number: EnterpriseNumber) -> None:
-    if _enterprise(connection, number) is None:
-        raise OperatorError(f"enterprise {number}: unknown; add it with fla-batch enterprise add")
-
-
-def _require_free(connection: Connection, wanted: NewChannel) -> None:
-    """The user name is nobody's, and the enterprise has no open channel in this quality."""
-    if not USER_NAME.fullmatch(wanted.user):
-        raise OperatorError(
-            f"user {wanted.user!r}: use 1 to 64 letters, digits, '.', '_' or '-', "
-            "beginning with a letter, a digit or '_'"
-        )
-    channel = tables.channel.c
-    for other in tables.channels_where(connection, channel.user == wanted.user):
-        raise OperatorError(f"user {wanted.user}: taken by channel {other.sender}; choose another")
-    same_role = (channel.enterprise == str(wanted.enterprise), channel.quality == wanted.quality)
-    for other in tables.channels_where(connection, *same_role, channel.closed_at.is_(None)):
-        raise OperatorError(
-            f"quality {wanted.quality}: enterprise {wanted.enterprise} has channel {other.sender}; "
-            "change that one (fla-batch channel grant, certificate, ssh-key) or close it first"
-        )
-
-
-def _require_sense(wanted: Mandate) -> None:
-    if wanted.employer == wanted.mandatary:
-        raise OperatorError(
-            f"mandatary {wanted.mandatary}: is the employer, who needs no mandate; give another"
-        )
-    if wanted.last is not None and wanted.last < wanted.first:
-        raise OperatorError(
-            f"until {wanted.last}: comes before the first quarter {wanted.first}; give a later one"
-        )
-
-
-def _require_only(connection: Connection, wanted: Mandate) -> Mandate | None:
-    """The mandate that ``wanted`` is already, if it is; no other may overlap it."""
-    granted = tables.mandate.c
-    same = (granted.employer == str(wanted.employer), granted.service == wanted.service)
-    for other in tables.mandates_where(connection, *same):
-        if replace(other, id=wanted.id) == wanted:
-            return other
-        if other.overlaps(wanted.first, wanted.last):
-            raise OperatorError(
-                f"mandatary {wanted.mandatary}: employer {wanted.employer} has mandatary "
-                f"{other.mandatary} for {other.service} {_span(other)} (mandate {other.id}); "
-                "end that mandate first, or choose other quarters"
-            )
-    return None
-
-
-def _span(held: Mandate) -> str:
-    return f"from {held.first} to {held.last}" if held.last else f"from {held.first} on"
-
-
-def _next_sender(connection: Connection) -> SenderNumber:
-    last = connection.execute(select(func.max(tables.channel.c.sender))).scalar() or "0"
-    if last == "999998":  # the next one is the institution's (protocol section 1.4)
-        raise OperatorError("sender number: all are given out; open the channel elsewhere")
-    return SenderNumber.parse(str(int(last) + 1))
-
-
-def _free_key(
-    connection: Connection, data: bytes, sender: SenderNumber | None, at: datetime
-) -> LoginKey:
-    """The key in ``data``, that no other open channel logs in with (it would be two senders)."""
-    key = tables.login_key(data, at)
-    held = tables.channel_key
-    query = select(held.c.sender).where(held.c.public == key.public, tables.not_ended(held, at))
-    for (other,) in connection.execute(query):
-        if other != str(sender):
-            raise OperatorError(f"SSH key: channel {other} logs in with it; make a new pair")
-    return key
-
-
-def _fit_certificate(
-    connection: Connection, data: bytes, owner: EnterpriseNumber, begin: datetime
-) -> RegisteredCertificate:
-    """The certificate in ``data``, that may sign at ``begin`` and is no other enterprise's."""
-    try:
-        new = x509_certificate.read(data)
-    except x509_certificate.CertificateError as error:
-        raise OperatorError(f"certificate: {error}") from None
-    trust = tables.trusted_where(connection, tables.trust.c.kind == TrustKind.CERTIFICATE)
-    verdict = judge_certificate(new, SignaturePolicy.trusting(e.der for e in trust), begin)
-    if isinstance(verdict, NotTrusted):
-        unknown = verdict.cause is Cause.ISSUER_UNKNOWN
-        advice = " Add its CA with fla-batch trust add FILE." if unknown else ""
-        raise OperatorError(f"certificate: {verdict.words}{advice}")
-    held, channel = tables.channel_certificate, tables.channel.c
-    same = (held.c.fingerprint == new.fingerprint, tables.not_ended(held, begin))
-    strangers = channel.sender.in_(select(held.c.sender).where(*same))
-    for other in tables.channels_where(connection, strangers, channel.enterprise != str(owner)):
-        raise OperatorError(
-            f"certificate: channel {other.sender} of enterprise {other.enterprise} signs with it; "
-            f"give one of enterprise {owner}"
-        )
-    valid = Interval(begin)
-    return RegisteredCertificate(new.der, new.subject, new.fingerprint, new.not_after, valid)
-
-
-def _end(
-    connection: Connection,
-    table: Table,
-    sender: SenderNumber,
-    at: datetime,
-    *where: ColumnElement[bool],
-) -> None:
-    """End all of ``sender``'s facts of one kind that have not ended, with one event."""
-    mine = (table.c.sender == str(sender), tables.not_ended(table, at), *where)
-    done = connection.execute(update(table).where(*mine).values(until=at).returning(table.c.id))
-    if ended := [row.id for row in done]:
-        record(connection, at, sender, f"{table.name}_ended", rows=ended)
-
-
-def _add(connection: Connection, sender: SenderNumber, fact: tables.Fact, at: datetime) -> None:
-    """One more of ``sender``'s facts, with its event; no subject in it, which may be a person."""
-    table, values = tables.TABLE_OF[type(fact)], asdict(fact)
-    values.update(values.pop("valid"))
-    connection.execute(table.insert().values(sender=str(sender), **values))
-    texts = {n: str(values[n]) for n in ("service", "fingerprint", "since") if n in values}
-    record(connection, at, sender, f"{table.name}_added", **texts)

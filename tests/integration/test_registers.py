@@ -22,7 +22,8 @@ from batch.errors import OperatorError
 from batch.identifiers import EnterpriseNumber, NssoNumber, Quarter, SenderNumber
 from batch.registers import Enterprise, Mandate, Quality
 from batch.storage.database import engine_for, reading
-from batch.storage.registers import NewChannel, Registers, RegistersAdmin
+from batch.storage.registers import Registers
+from batch.storage.registers_admin import NewChannel, RegistersAdmin
 from batch.storage.registers_tables import register_event
 from batch.storage.schema import metadata
 from fixtures.certificates import PKI

@@ -29,8 +29,8 @@ from typer.main import get_group
 from batch.cli import registers as commands
 from batch.errors import OperatorError
 from batch.storage.database import engine_for
-from batch.storage.registers import RegistersAdmin
-from batch.storage.registers_tables import TrustKind, login_key
+from batch.storage.register_files import TrustKind, login_key
+from batch.storage.registers_admin import RegistersAdmin
 from batch.storage.schema import metadata
 from fixtures.certificates import PKI, load
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import zipfile
@@ -16,7 +17,7 @@ from batch.signing.policy import SignaturePolicy
 from batch.signing.verdict import Signed
 from batch.storage import dossiers, durable, submissions, waiting
 from batch.storage.database import reading, writing
-from batch.storage.dossiers import Dossier, Emission
+from batch.storage.dossiers import AnswerName, Dossier, Emission
 from batch.worker.steps import Decided
 from tests.integration.storage.conftest import MakeWorld
 from tests.integration.storage.world import RECEIVED, World
@@ -40,8 +41,7 @@ def decided(world: World) -> list[Emission]:
     engine = world.instance.production
     home = dossiers.dossier(world.instance.layout, key)
     at = datetime.now(UTC)
-    with writing(engine) as connection:
-        (taken,), _ = submissions.claim(connection, [home.sealed()], at, 3)
+    taken = world.claim(home.sealed(), at)
     found = worker.steps.verify(taken, home, engine, at)
     assert isinstance(found, Decided)
     with writing(engine) as connection:
@@ -94,8 +94,8 @@ def test_data_the_sender_took_before_go_was_shown_does_not_come_back(world: Worl
     (item,) = decided(world)
     home = world.instance.layout.sealed / str(item.key)
     fo, fs = f"FO.{item.stem}.1.1", f"FS.{item.stem}.1.1"
-    os.link(home / "@ACRF.FO", world.path(fo, Folder.OUT))
-    os.link(home / "@ACRF.FS", world.path(fs, Folder.OUT))
+    os.link(home / "@ACRF.1.FO", world.path(fo, Folder.OUT))
+    os.link(home / "@ACRF.1.FS", world.path(fs, Folder.OUT))
     world.home.remove(Folder.OUT, fo)
     world.restart()
     world.work()
@@ -156,11 +156,36 @@ def test_archiving_takes_out_the_sets_own_names_only(world: World) -> None:
 def test_an_answer_may_be_written_anew_until_it_is_decided(world: World) -> None:
     stem = world.send_new()
     home: Dossier = dossiers.dossier(world.instance.layout, world.key(stem))
-    for text in (b"one", b"another"):
-        made = home.write_answer("ACRF", "ACRF.1", [text], lambda blocks: b"".join(blocks), 100)
-    assert made.size == 7
-    assert (home.path / "@ACRF.FO").read_bytes() == (home.path / "@ACRF.FS").read_bytes()
-    assert not [name for name in os.listdir(home.path) if name.endswith(".new")]
+    for attempt, text in ((1, b"one"), (1, b"another"), (2, b"the last")):
+        name = AnswerName("ACRF", "ACRF.1", attempt)
+        made = home.write_answer(name, [text], b"".join, 100)
+        assert (made.attempt, made.size, made.data_kind) == (attempt, len(text), "FO")
+        assert made.sha256 == made.signature_sha256 == hashlib.sha256(text).hexdigest()
+        files = {n: (home.path / n).read_bytes() for n in os.listdir(home.path) if "ACRF" in n}
+        ours = f"@ACRF.{attempt}"
+        assert files == {f"{ours}.FO": text, f"{ours}.FS": text, f"{ours}.GO": b""}
+
+
+def test_an_attempt_that_was_fenced_off_leaves_the_answer_of_a_later_one_alone(
+    world: World,
+) -> None:
+    home = dossiers.dossier(world.instance.layout, world.key(world.send_new()))
+    for attempt, text in ((2, b"later"), (1, b"former")):
+        home.write_answer(AnswerName("ACRF", "ACRF.1", attempt), [text], b"".join, 100)
+    assert home.answer_file("ACRF", 2, "FO").read_bytes() == b"later"
+    assert home.answer_file("ACRF", 2, "FS").read_bytes() == b"later"
+
+
+@pytest.mark.parametrize("kind", ["FO", "FS"])
+def test_an_answer_whose_bytes_are_not_those_decided_is_not_shown(world: World, kind: str) -> None:
+    """Decision 0001: what is shown is what was committed; damage is an alarm."""
+    (item,) = decided(world)
+    source = dossiers.dossier(world.instance.layout, item.key).answer_file("ACRF", 1, kind)
+    durable.replace_file(source, source.read_bytes() + b" ")
+    with pytest.raises(SpoolFault, match="not what was decided"):
+        dossiers.emit(world.instance.layout, [item])
+    assert f"GO.{item.stem}.1" not in world.listed(Folder.OUT)
+    assert f"{kind}.{item.stem}.1.1" not in world.listed(Folder.OUT)
 
 
 def test_durable_never_renames_over_nor_creates_over(world: World) -> None:
@@ -187,6 +212,6 @@ def test_a_set_answered_is_wholly_in_the_archive(world: World) -> None:
     home = world.instance.layout.arch / str(world.key(stem))
     assert {name: (home / name).read_bytes() for name in files} == files
     answers = {name for name in os.listdir(home) if name.startswith("@")}
-    kinds = {f"@{layer}.{kind}" for layer in ("ACRF", "NOTI") for kind in ("FO", "FS", "GO")}
+    kinds = {f"@{layer}.1.{kind}" for layer in ("ACRF", "NOTI") for kind in ("FO", "FS", "GO")}
     assert answers == {"@manifest.json", *kinds}
     assert world.receipts(stem) == [RECEIVED]

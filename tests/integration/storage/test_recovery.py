@@ -22,6 +22,7 @@ from batch.storage.recovery import recover
 from tests.integration.storage.conftest import MakeWorld
 from tests.integration.storage.world import (
     RECEIVED,
+    SENDER,
     World,
     copied,
     files_of,
@@ -121,9 +122,10 @@ def half_sealed(world: World) -> str:
     files = files_of(stem := new_stem(), new_fi())
     go = f"GO.{stem}.1"
     world.send({name: content for name, content in files.items() if name != go})
-    staging = world.instance.layout.seal / "0123456789abcdef"
+    staging = world.instance.layout.seal / f"{SENDER}.0123456789abcdef"
     staging.mkdir()
-    (path := world.path(go)).touch(0o400)
+    world.put("go.part")
+    (path := world.path("go.part").rename(world.path(go)))
     for name in files:
         os.link(world.path(name), staging / name)
     assert path.lstat().st_nlink == 2
@@ -210,10 +212,8 @@ def quarantine(world: World, stem: str, *, move: bool = True) -> None:
     """Set a sealed set aside as the worker does; ``move=False``: killed before the directory."""
     layout, engine = world.instance.layout, world.instance.production
     key = world.key(stem)
-    sealed = dossiers.dossier(layout, key).sealed()
     at = datetime.now(UTC)
-    with writing(engine) as connection:
-        (taken,), _ = submissions.claim(connection, [sealed], at, 3)
+    taken = world.claim(world.manifest(stem), at)
     with writing(engine) as connection:
         submissions.record_quarantined(connection, taken, "stopped the worker 3 times", at)
     if move:

@@ -9,6 +9,7 @@ from batch.storage import dossiers, submissions
 from batch.storage.database import reading, writing
 from batch.storage.replays import Replays, replays
 from batch.worker.loop import Worker
+from batch.worker.steps import Decided
 from tests.declarations import declaration, person, right
 from tests.integration.storage.world import RECEIVED, World, files_of, new_fi, new_stem
 
@@ -44,15 +45,13 @@ def test_a_set_waits_while_another_with_its_fi_is_at_work(world: World) -> None:
     world.send(files_of(first, fi))
     engine, layout, at = world.instance.production, world.instance.layout, datetime.now(UTC)
     home = dossiers.dossier(layout, world.key(first))
-    with writing(engine) as connection:
-        (taken,), _ = submissions.claim(connection, [home.sealed()], at, 3)
+    taken = world.claim(home.sealed(), at)
     made = world.worker().steps.verify(taken, home, engine, at)
+    assert isinstance(made, Decided)
     with writing(engine) as connection:
-        submissions.record_reception(connection, taken, made.outcome, made.files, at)  # type: ignore[union-attr]
+        submissions.record_reception(connection, taken, made.outcome, made.files, at)
     world.send(files_of(second, fi))
-    with writing(engine) as connection:
-        waits = dossiers.dossier(layout, world.key(second)).sealed()
-        (other,), _ = submissions.claim(connection, [waits], at, 3)
+    other = world.claim(world.manifest(second), at)
     assert replays(engine, other) == Replays({}, first)
     until_idle(world, world.worker())
     assert (world.receipts(first), world.receipts(second)) == ([RECEIVED], [["133"]])
@@ -93,20 +92,22 @@ def test_a_set_retried_after_another_with_its_fi_is_not_recorded_twice(world: Wo
     world.send(files_of(first, fi))
     engine, layout, at = world.instance.production, world.instance.layout, datetime.now(UTC)
     home = dossiers.dossier(layout, world.key(first))
-    with writing(engine) as connection:
-        (taken,), _ = submissions.claim(connection, [home.sealed()], at, 3)
+    taken = world.claim(home.sealed(), at)
     made = world.worker().steps.verify(taken, home, engine, at)
+    assert isinstance(made, Decided)
     with writing(engine) as connection:
-        submissions.record_reception(connection, taken, made.outcome, made.files, at)  # type: ignore[union-attr]
-        taken = submissions.reread(connection, taken)
-        submissions.record_quarantined(connection, taken, "stopped the worker", at)
+        submissions.record_reception(connection, taken, made.outcome, made.files, at)
+        again = submissions.reread(connection, taken)
+        assert again is not None
+        submissions.record_quarantined(connection, again, "stopped the worker", at)
     dossiers.move_to(layout, world.key(first), layout.quarantine)
     world.send(files_of(second, fi))
     world.work()
     with writing(engine) as connection:
         submissions.retry(connection, taken.id, at)
     dossiers.move_to(layout, world.key(first), layout.sealed)
-    world.work()
+    until_idle(world, world.worker())
+    assert (world.receipts(first), world.receipts(second)) == ([RECEIVED], [["133"]])
     with reading(engine) as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM training_right").scalar() == 1
     accepted = [world.report(stem).accepted or 0 for stem in (first, second)]

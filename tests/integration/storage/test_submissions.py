@@ -21,15 +21,11 @@ NOW = datetime.now(UTC)
 def sealed(world: World, letter: str = "R") -> Sealed:
     stem = world.send_new(letter)
     folder = Folder.IN if letter == "R" else Folder.INTEST
-    return dossiers.dossier(world.instance.layout, world.key(stem, 1, folder)).sealed()
+    return world.manifest(stem, folder)
 
 
 def claim(world: World, one: Sealed, at: datetime = NOW) -> Claim:
-    engine = world.instance.test if one.key.folder.is_test else world.instance.production
-    with writing(engine) as connection:
-        claimed, exhausted = submissions.claim(connection, [one], at, 1000)
-    assert exhausted == []
-    return claimed[0]
+    return world.claim(one, at)
 
 
 def decide(world: World, taken: Claim) -> Decided:
@@ -74,8 +70,9 @@ def test_of_two_workers_on_a_set_the_former_is_fenced(world: World) -> None:
     latter = decide(world, claim(world, one))
     with pytest.raises(Fenced):
         commit(world, former)
-    with pytest.raises(Fenced), reading(world.instance.production) as connection:
-        submissions.reread(connection, former.taken)
+    with reading(world.instance.production) as connection:
+        assert submissions.reread(connection, former.taken) is None
+        assert submissions.reread(connection, latter.taken) == latter.taken
     assert world.report(one.key.stem).state == Stage.SEALED
     commit(world, latter)
     world.work()
@@ -128,15 +125,17 @@ def test_a_set_that_used_up_its_attempts_is_exhausted(world: World) -> None:
     engine = world.instance.production
     for attempt in (1, 2, 3, 4):
         with writing(engine) as connection:
-            claimed, exhausted = submissions.claim(connection, [one], NOW, 3)
-        assert [len(claimed), len(exhausted)] == ([1, 0] if attempt < 4 else [0, 1])
+            claims = submissions.claim(connection, [one], NOW, 3)
+        counts = [len(claims.todo), len(claims.exhausted)]
+        assert counts == ([1, 0] if attempt < 4 else [0, 1])
+        assert (claims.answered, claims.quarantined) == ([], [])
 
 
 @pytest.mark.parametrize("signer", ["employer", "mandatary"])
 def test_a_set_decided_before_its_quarantine_goes_on_from_there(world: World, signer: str) -> None:
     """Retry: from where it stood. An answer that is decided is never decided again."""
     world.send(files_of(stem := new_stem(), new_fi(), signer))
-    one = dossiers.dossier(world.instance.layout, world.key(stem)).sealed()
+    one = world.manifest(stem)
     commit(world, decide(world, claim(world, one)))
     again = claim(world, one)
     before = world.report(stem)

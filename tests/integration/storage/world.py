@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,13 +23,16 @@ from batch.names import Folder, brussels_day
 from batch.registers import Quality
 from batch.settings import Settings, load
 from batch.signing import certificate, signature
-from batch.states import SetKey
-from batch.storage import recovery, reports, sealing
+from batch.states import Sealed, SetKey
+from batch.storage import dossiers, recovery, reports, sealing, submissions
+from batch.storage.database import Database, writing
+from batch.storage.inbox import Inbox, Seen
 from batch.storage.instance import Instance
 from batch.storage.layout import Layout
-from batch.storage.registers import NewChannel, Registers, RegistersAdmin
-from batch.storage.sealing import Inbox
+from batch.storage.registers import Registers
+from batch.storage.registers_admin import NewChannel, RegistersAdmin
 from batch.storage.spool import SenderHome, Upload
+from batch.storage.submissions import Claim
 from batch.worker.facts import Facts
 from batch.worker.loop import Worker
 from batch.worker.serving import descriptions
@@ -109,6 +113,7 @@ class World:
 
     settings: Settings
     instance: Instance = field(init=False)
+    seen: defaultdict[Folder, Seen] = field(default_factory=lambda: defaultdict(Seen), init=False)
 
     def __post_init__(self) -> None:
         self.instance = Instance(self.settings)
@@ -183,7 +188,7 @@ class World:
 
     def sweep(self, waits: Waits = AT_ONCE, folder: Folder = Folder.IN) -> sealing.Swept:
         with self.home.locked():
-            return sealing.sweep(self.inbox(folder), waits, datetime.now(UTC))
+            return sealing.sweep(self.inbox(folder), self.seen[folder], waits, datetime.now(UTC))
 
     def sealed(self) -> list[str]:
         return sorted(os.listdir(self.instance.layout.sealed))
@@ -196,6 +201,21 @@ class World:
 
     def key(self, stem: str, ordinal: int = 1, folder: Folder = Folder.IN) -> SetKey:
         return SetKey(SENDER, folder, stem, ordinal)
+
+    def manifest(self, stem: str, folder: Folder = Folder.IN) -> Sealed:
+        """What was sealed as the first content of a stem."""
+        return dossiers.dossier(self.instance.layout, self.key(stem, 1, folder)).sealed()
+
+    def database(self, key: SetKey) -> Database:
+        return self.instance.test if key.folder.is_test else self.instance.production
+
+    def claim(self, one: Sealed, at: datetime) -> Claim:
+        """Take one set up as a worker does, however often it was taken up before."""
+        with writing(self.database(one.key)) as connection:
+            claims = submissions.claim(connection, [one], at, 1000)
+        assert (claims.exhausted, claims.answered, claims.quarantined) == ([], [], [])
+        (taken,) = claims.todo
+        return taken
 
     def worker(self) -> Worker:
         """A new worker, as after a restart."""
@@ -210,6 +230,7 @@ class World:
         """What ``serve`` does before it listens, on connections of its own."""
         dispose(self.instance)
         self.instance = Instance(self.settings)
+        self.seen.clear()
         return recovery.recover(self.instance)
 
     def report(self, stem: str, ordinal: int = 1, test: bool = False) -> reports.Report:

@@ -100,6 +100,7 @@ def test_a_full_inbox_is_swept_once_for_a_burst_of_hints(make_world: MakeWorld) 
     """A hundred uploads must not cost a hundred sweeps: all are sealed within seconds."""
     world = make_world(sweep_seconds=600)
     stems = [new_stem() for _ in range(100)]
+    assert world.listed() == []  # the sender's folders are there before the hints begin
     with watching(world, watchdog=True):
         for stem in stems:
             world.put(f"GO.{stem}.1")
