@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import warnings
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -110,7 +111,10 @@ class Watcher:
         try:
             observer.schedule(self._hints, str(self.instance.layout.channels), recursive=True)
             observer.schedule(self._hints, str(self.instance.layout.sealed))
-            observer.start()
+            with warnings.catch_warnings():
+                # Folders made while it starts are found twice, which harms nothing.
+                warnings.simplefilter("ignore", RuntimeWarning)
+                observer.start()
         except OSError as error:
             journal.problem("no hints from inotify; the sweep goes on alone", error)
             return None

@@ -33,8 +33,8 @@ def settings() -> str:
 def _settings() -> Iterator[str]:
     yield "# Settings"
     yield ""
-    yield "Strongest first: the command line, `FLA_BATCH_<NAME>` in the environment, `settings.toml`"
-    yield "in the data directory, the default. Made from `batch/settings.py` by `make docs`."
+    yield "Strongest first: the command line, `FLA_BATCH_<NAME>` in the environment,"
+    yield "`settings.toml` in the data directory, the default. Made from `batch/settings.py`."
     yield ""
     yield "| name | default | what and why |"
     yield "| --- | --- | --- |"

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
@@ -213,6 +214,10 @@ def _code(fault: int, shape: Shape, value: str) -> str:
     code = _FACETS.get(fault)
     if code != "093" and not value.strip():
         return "001"
+    if code == "003" and shape.alphabet is not None:
+        if re.fullmatch(f"{shape.alphabet}+", value):
+            return "093"
+        return "002" if shape.alphabet == "[0-9]" else "003"
     if code is not None:
         return code
     return "002" if shape.base == "xs:integer" else "003"

@@ -7,6 +7,7 @@ Only the constructs the schema uses are understood; any other is a fault at star
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from lxml.etree import _Element
 
 from batch.errors import Fault
 
+_REPEATED = re.compile(r"(\[[^\]]+\])\{[0-9]+(?:,[0-9]+)?\}")
 _XS = "{http://www.w3.org/2001/XMLSchema}"
 
 
@@ -31,13 +33,16 @@ class Slot:
 class Shape:
     """An element: its zone or block number (None: that of its parent) and what it holds.
 
-    ``base`` is the XSD type a zone restricts, None for a block; ``slots`` the content of a block.
+    ``base`` is the XSD type a zone restricts, None for a block; ``slots`` the content of a block;
+    ``alphabet`` the character class its pattern repeats, where it is that simple: a value made of
+    it alone can only have the wrong length.
     """
 
     name: str
     zone: str | None
     base: str | None
     slots: tuple[Slot, ...] = ()
+    alphabet: str | None = None
 
 
 def shapes(schema: _Element) -> dict[str, Shape]:
@@ -47,7 +52,13 @@ def shapes(schema: _Element) -> dict[str, Shape]:
         name = declaration.get("name")
         if name is None:
             continue
-        shape = Shape(name, _zone(declaration), _base(declaration), _slots_of(declaration, schema))
+        shape = Shape(
+            name,
+            _zone(declaration),
+            _base(declaration),
+            _slots_of(declaration, schema),
+            _alphabet(declaration),
+        )
         if found.setdefault(name, shape) != shape:
             raise Fault(f"the schema declares {name} twice, and differently")
     return found
@@ -78,6 +89,15 @@ def _base(declaration: _Element) -> str | None:
         return named if named.startswith("xs:") else None
     restriction = declaration.find(f"{_XS}simpleType/{_XS}restriction")
     return None if restriction is None else restriction.get("base")
+
+
+def _alphabet(declaration: _Element) -> str | None:
+    """The one class that every alternative of the pattern repeats, such as ``[0-9]``."""
+    patterns = declaration.findall(f"{_XS}simpleType/{_XS}restriction/{_XS}pattern")
+    choices = [choice for p in patterns for choice in str(p.get("value")).split("|")]
+    found = [_REPEATED.fullmatch(choice) for choice in choices]
+    classes = {match[1] for match in found if match}
+    return classes.pop() if len(classes) == 1 and all(found) else None
 
 
 def _slots_of(declaration: _Element, schema: _Element) -> tuple[Slot, ...]:

@@ -32,15 +32,16 @@ def recover(instance: Instance) -> list[str]:
     Needs the disk; a database that is away is reported, and acceptance begins without it.
     """
     drop_unfinished(instance.layout)
-    finish_unlisting(instance)
+    found = list(finish_unlisting(instance))
     try:
         for engine in (instance.production, instance.test):
             with writing(engine) as connection:
                 submissions.give_back(connection)
-        finish_moves(instance)
-        return list(problems(instance))
+        found += finish_moves(instance)
+        found += problems(instance)
     except Busy as fault:
-        return [str(fault)]
+        found.append(str(fault))
+    return list(dict.fromkeys(found))
 
 
 def drop_unfinished(layout: Layout) -> None:
@@ -53,18 +54,21 @@ def drop_unfinished(layout: Layout) -> None:
     durable.sync_directory(layout.seal)
 
 
-def finish_unlisting(instance: Instance) -> None:
-    """Names still listed in an inbox whose set was archived already."""
+def finish_unlisting(instance: Instance) -> Iterator[str]:
+    """Names still listed in an inbox whose set was archived already; what could not be done."""
     layout = instance.layout
     for home in instance.spool.senders():
         for folder in INBOXES:
             inbox = Inbox(layout, home.sender, folder)
             for key in _archived_but_listed(inbox):
-                dossiers.unlist(layout, key)
+                try:
+                    dossiers.unlist(layout, key)
+                except (SpoolFault, OSError) as fault:
+                    yield f"{key}: its names cannot leave the inbox: {fault}"
 
 
-def finish_moves(instance: Instance) -> None:
-    """Sets whose directory did not follow their row into quarantine, or out of it."""
+def finish_moves(instance: Instance) -> Iterator[str]:
+    """Directories that did not follow their row into quarantine, or out; what could not be done."""
     layout = instance.layout
     for parent, target, wanted in (
         (layout.sealed, layout.quarantine, True),
@@ -76,7 +80,10 @@ def finish_moves(instance: Instance) -> None:
                 mine = submissions.stages(connection, [k for k in keys if k.folder.is_test is test])
             for key, stage in mine.items():
                 if (stage is Stage.QUARANTINED) is wanted:
-                    dossiers.move_to(layout, key, target)
+                    try:
+                        dossiers.move_to(layout, key, target)
+                    except (SpoolFault, OSError) as fault:
+                        yield f"{key}: it cannot be moved to {target.name}: {fault}"
 
 
 def problems(instance: Instance) -> Iterator[str]:
@@ -89,6 +96,8 @@ def problems(instance: Instance) -> Iterator[str]:
             yield from _unreadable(directory)
     for directory in sorted(layout.quarantine.iterdir()):
         yield f"{directory.name}: in quarantine"
+        if (layout.sealed / directory.name).exists():
+            yield f"{directory.name}: it stands in sealed and in quarantine"
 
 
 def _unreadable(directory: Path) -> Iterator[str]:

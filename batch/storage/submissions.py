@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, Update, insert, select, update
 
 from batch.anomalies import Anomaly
 from batch.errors import Fault
@@ -66,7 +66,9 @@ def suspects(connection: Connection, sets: Sequence[Sealed]) -> list[Sealed]:
     """Those of ``sets`` that were being worked on when a worker stopped: any may be the cause."""
     keys = {str(s.key): s for s in sets}
     query = select(submission.c.key).where(
-        submission.c.key.in_(list(keys)), submission.c.attempt > 0
+        submission.c.key.in_(list(keys)),
+        submission.c.attempt > 0,
+        submission.c.state.in_((Stage.SEALED, Stage.VERIFIED)),
     )
     return [keys[key] for key in connection.execute(query).scalars()]
 
@@ -116,30 +118,27 @@ def reread(connection: Connection, taken: Claim) -> Claim | None:
     return replace(taken, stage=Stage(row.state)) if row.attempt == taken.attempt else None
 
 
-def release(connection: Connection, claims: Iterable[Claim]) -> None:
-    """Give back what could not be decided for now: waiting is no attempt."""
-    for taken in claims:
-        _move(connection, taken, values={"attempt": taken.attempt - 1, "in_hand": False})
-
-
 def put_down(connection: Connection, claims: Iterable[Claim]) -> None:
     """These failed for a reason of their own; the attempt counts."""
     for taken in claims:
-        _move(connection, taken, values={"in_hand": False})
+        connection.execute(_in_hand(taken).values(in_hand=False))
 
 
 def forgive(connection: Connection, claims: Iterable[Claim]) -> None:
-    """The database was away while these were in hand: their attempt does not count."""
+    """Give back what could not be decided for now: waiting is no attempt.
+
+    A claim that is no longer ours is left as it is.
+    """
     for taken in claims:
-        connection.execute(
-            update(submission)
-            .where(
-                submission.c.id == taken.id,
-                submission.c.attempt == taken.attempt,
-                submission.c.in_hand.is_(True),
-            )
-            .values(in_hand=False, attempt=submission.c.attempt - 1)
-        )
+        connection.execute(_in_hand(taken).values(in_hand=False, attempt=submission.c.attempt - 1))
+
+
+def _in_hand(taken: Claim) -> Update:
+    return update(submission).where(
+        submission.c.id == taken.id,
+        submission.c.attempt == taken.attempt,
+        submission.c.in_hand.is_(True),
+    )
 
 
 def give_back(connection: Connection) -> int:

@@ -81,10 +81,9 @@ class Worker:
         return len(sets)
 
     def _move_on(self, engine: Database, claims: Claims) -> None:
-        layout = self.instance.layout
         self._quarantine(engine, claims.exhausted)
         for key in claims.quarantined:  # its directory did not follow before a stop
-            dossiers.move_to(layout, key, layout.quarantine)
+            self._set_aside(key)
         self._archive(claims.answered)  # answered before a stop
         deferred = _Deferrals()
         self._verify(engine, _at(Step.VERIFY, claims.todo), deferred)
@@ -170,15 +169,7 @@ class Worker:
         by_home: defaultdict[tuple[str, bool], list[dossiers.Emission]] = defaultdict(list)
         for item in unshown:
             by_home[str(item.key.channel), item.key.folder.is_test].append(item)
-        shown: list[dossiers.Emission] = []
-        for items in by_home.values():
-            try:
-                dossiers.emit(self.instance.layout, items)
-                shown += items
-            except (SpoolFault, OSError) as fault:
-                journal.problem(f"{items[0].key}: its answers cannot be shown", fault)
-                for item in items:
-                    self._pause(item.key)
+        shown = [item for items in by_home.values() for item in self._emit(items)]
         if shown:
             with writing(engine) as connection:
                 submissions.record_emitted(connection, [item.id for item in shown], self.clock())
@@ -188,6 +179,18 @@ class Worker:
             done = waiting.answered(connection, ids)
         self._archive([taken.sealed.key for taken in claims if taken.id in done])
 
+    def _emit(self, items: Sequence[dossiers.Emission]) -> Sequence[dossiers.Emission]:
+        """Show answers of one home together; where one cannot be shown, the others alone."""
+        try:
+            dossiers.emit(self.instance.layout, items)
+        except (SpoolFault, OSError) as fault:
+            if len({item.key for item in items}) > 1:
+                return [shown for item in items for shown in self._emit([item])]
+            journal.problem(f"{items[0].key}: its answers cannot be shown", fault)
+            self._pause(items[0].key)
+            return []
+        return items
+
     def _archive(self, keys: Iterable[SetKey]) -> None:
         by_channel: defaultdict[str, list[SetKey]] = defaultdict(list)
         for key in keys:
@@ -195,6 +198,8 @@ class Worker:
         for mine in by_channel.values():
             try:
                 dossiers.archive(self.instance.layout, mine)
+                for key in mine:
+                    self._not_before.pop(key, None)
             except (SpoolFault, OSError) as fault:
                 journal.problem(f"{mine[0]}: it cannot be archived", fault)
                 for key in mine:
@@ -205,16 +210,22 @@ class Worker:
             problem = f"stopped the worker {taken.attempt - 1} times"
             with writing(engine) as connection:
                 submissions.record_quarantined(connection, taken, problem, self.clock())
-            layout = self.instance.layout
-            dossiers.move_to(layout, taken.sealed.key, layout.quarantine)
+            self._set_aside(taken.sealed.key)
             journal.quarantined(taken.sealed.key, problem)
+
+    def _set_aside(self, key: SetKey) -> None:
+        try:
+            dossiers.move_to(self.instance.layout, key, self.instance.layout.quarantine)
+        except (SpoolFault, OSError) as fault:
+            journal.problem(f"{key}: it cannot be moved to quarantine", fault)
+            self._pause(key)
 
     def _defer(self, engine: Database, deferred: _Deferrals) -> None:
         for key in deferred.paused:
             self._pause(key)
         if deferred.undecided or deferred.failed:
             with writing(engine) as connection:
-                submissions.release(connection, deferred.undecided)
+                submissions.forgive(connection, deferred.undecided)
                 submissions.put_down(connection, deferred.failed)
 
     def _pause(self, key: SetKey) -> None:

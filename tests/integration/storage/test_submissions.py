@@ -112,7 +112,7 @@ def test_waiting_is_no_attempt_and_a_stop_of_everything_neither(world: World) ->
     one = sealed(world)
     taken = claim(world, one)
     with writing(world.instance.production) as connection:
-        submissions.release(connection, [taken])
+        submissions.forgive(connection, [taken])
     assert world.report(one.key.stem).attempt == 0
     claim(world, one)
     world.restart()

@@ -53,9 +53,10 @@ ONE_DEFECT: list[tuple[str, str, Change]] = [
     (RIGHT, "00110-008", says("AttestationStatus", "1")),
     (RIGHT, "00110-002", says("AttestationStatus", "x")),
     (RIGHT, "00297-008", says("TypeForm", "RE")),
-    (RIGHT, "00024-003", says("NaturalPerson/INSS", "8507300332")),
+    (RIGHT, "00024-093", says("NaturalPerson/INSS", "8507300332")),
+    (RIGHT, "00024-002", says("NaturalPerson/INSS", "8507300332X")),
     (RIGHT, "00024-001", says("NaturalPerson/INSS", " ")),
-    (RIGHT, "00014-003", says("EmployerId/CompanyID", "12345678")),
+    (RIGHT, "00014-093", says("EmployerId/CompanyID", "12345678")),
     (RIGHT, "00014-008", says("EmployerId/CompanyID", "9999999999")),
     (RIGHT, "00014-002", says("EmployerId/CompanyID", "BE0123456")),
     (RIGHT, "FLA03-008", says(f"{R}/TrainingRightType", "legal")),
@@ -66,7 +67,9 @@ ONE_DEFECT: list[tuple[str, str, Change]] = [
     (RIGHT, "00046-003", says(f"{R}/JointCommissionNbr", "20O")),
     (RIGHT, "FLA05-003", says(f"{R}/CollectiveAgreementNbr", "181682/CO")),
     (RIGHT, "FLA01-003", says("TrainingRightIn/RegistrantReference", "R 1")),
-    (CANCEL, "FLA02-003", says("TrainingCancel/FLAId", "12")),
+    (CANCEL, "FLA02-093", says("TrainingCancel/FLAId", "12")),
+    (CANCEL, "FLA02-002", says("TrainingCancel/FLAId", "1" * 22 + "1X")),
+    (RIGHT, "FLA01-093", says("TrainingRightIn/RegistrantReference", "R" * 70)),
     (TRAINING, "FLA10-093", says(f"{T}/TrainingName", "x" * 201)),
     (TRAINING, "FLA10-093", says(f"{T}/TrainingName", "")),
     (TRAINING, "FLA11-008", says(f"{T}/TrainingNature", "OTHER")),
@@ -129,7 +132,7 @@ def test_all_defects_of_a_form_are_told_in_the_order_of_the_document() -> None:
         moved_after(f"{T}/TrainingName", f"{T}/TrainingHours"),
         says(f"{T}/RightUse/UsedHours", "0"),
     )
-    assert codes(form) == ["00297-008", "90256-092", "00024-003", "FLA10-091", "FLA15-008"]
+    assert codes(form) == ["00297-008", "90256-092", "00024-093", "FLA10-091", "FLA15-008"]
 
 
 def test_an_anomaly_says_where_and_what() -> None:
@@ -162,7 +165,7 @@ def test_a_line_beyond_65535_is_told(line: str) -> None:
     root = etree.fromstring(document.encode())
     anomaly = found(root[0])[-1]
     wanted = 1 + document[: document.index("<INSS>")].count("\n")
-    assert (anomaly.error_id, anomaly.line) == ("00024-003", wanted)
+    assert (anomaly.error_id, anomaly.line) == ("00024-093", wanted)
 
 
 @pytest.mark.parametrize("path", ["NaturalPerson", "EmployerId/CompanyID", "TrainingRightIn", "."])
