@@ -18,9 +18,6 @@ from batch.storage.spool import Entry, Upload
 NAMES_PER_REPLY = 128
 """Names in one reply to READDIR: under 30 kB with the longest ones."""
 
-TRIGGER_BYTES = 4096
-"""Largest GO or TD: their content is ignored, but some clients write a line into them."""
-
 _LARGEST_OFFSET = 2**63 - 1
 _DIRECTORY_MODE = stat.S_IFDIR | 0o700
 _FILE_MODE = stat.S_IFREG | 0o600
@@ -33,8 +30,6 @@ def limit_for(name: str, settings: Settings) -> int:
     match name.split(".", 1)[0]:
         case Kind.FS:
             return settings.max_signature_bytes
-        case Kind.GO | Kind.TD:
-            return TRIGGER_BYTES
         case _:
             return settings.max_file_bytes
 

@@ -16,7 +16,7 @@ from batch.signing.verdict import Cause, NotSigned
 _SEQUENCE: Final = b"\x30"  # ASCII "0"; base64 of a SEQUENCE begins with "M", so no text has it
 _WHITESPACE: Final = b" \t\r\n"
 _ARMOUR: Final = re.compile(
-    rb"-----BEGIN (CMS|PKCS7)-----[ \t]*[\r\n](.*?)-----END \1-----", re.DOTALL
+    rb"-----BEGIN (CMS|PKCS7|PKCS #7 SIGNED DATA)-----[ \t]*[\r\n](.*?)-----END \1-----", re.DOTALL
 )
 _MIME_HEADER: Final = re.compile(rb"(mime-version|content-[a-z-]+|to|from|subject):", re.IGNORECASE)
 _ALPHABET: Final = re.compile(rb"[A-Za-z0-9+/]*(=*)")

@@ -19,9 +19,9 @@ from batch.errors import SpoolFault
 from batch.names import Kind
 from batch.states import Sealed, SealedFile, SetKey
 from batch.storage import durable
+from batch.storage.answer_files import AnswerFiles, AnswerName
 from batch.storage.layout import Layout
 from batch.storage.sealing import read_manifest
-from batch.storage.submissions import AnswerFiles
 
 _BLOCK = 1 << 20
 
@@ -89,15 +89,6 @@ class Dossier:
     def answer_file(self, layer: str, attempt: int, kind: str) -> Path:
         """Where one file of an answer lies."""
         return self.path / f"@{layer}.{attempt}.{kind}"
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerName:
-    """Which answer of a set is written: its layer, its stem, and in which attempt."""
-
-    layer: str
-    stem: str
-    attempt: int
 
 
 @dataclass(frozen=True, slots=True)

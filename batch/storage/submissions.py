@@ -10,13 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, Update, insert, select, update
+from sqlalchemy import Connection, Row, Update, exists, insert, select, update
 
 from batch.anomalies import Anomaly
 from batch.errors import Fault
 from batch.ingest.way import Step, next_step
 from batch.names import Environment
 from batch.states import Ingested, Part, Refused, Sealed, SetKey, Stage, Verified
+from batch.storage.answer_files import AnswerFiles
 from batch.storage.numbering import form_ticket, next_numbers
 from batch.storage.submission_tables import answer, event, finding, part, submission
 
@@ -47,19 +48,6 @@ class Claim:
     def form_ticket(self, ordinal: int) -> str:
         """The ticket of the ``ordinal``-th form of the set: the set's, with the form's place."""
         return form_ticket(self.ticket, ordinal)
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerFiles:
-    """An answer's final bytes, synced in the set's directory: FO (or CO) and its FS."""
-
-    layer: str
-    stem: str
-    attempt: int
-    data_kind: str
-    size: int
-    sha256: str
-    signature_sha256: str
 
 
 def suspects(connection: Connection, sets: Sequence[Sealed]) -> list[Sealed]:
@@ -251,10 +239,17 @@ def record_emitted(connection: Connection, answer_ids: Sequence[int], at: dateti
         .where(answer.c.id.in_(answer_ids), answer.c.emitted_at.is_(None))
         .values(emitted_at=at)
     )
+    unshown = exists().where(
+        answer.c.submission_id == submission.c.id, answer.c.emitted_at.is_(None)
+    )
     finished = connection.execute(
         select(submission.c.id)
         .join(answer, answer.c.submission_id == submission.c.id)
-        .where(answer.c.id.in_(answer_ids), submission.c.state.in_((Stage.REFUSED, Stage.INGESTED)))
+        .where(
+            answer.c.id.in_(answer_ids),
+            submission.c.state.in_((Stage.REFUSED, Stage.INGESTED)),
+            ~unshown,
+        )
         .distinct()
     ).scalars()
     for submission_id in list(finished):

@@ -180,14 +180,16 @@ class Worker:
         self._archive([taken.sealed.key for taken in claims if taken.id in done])
 
     def _emit(self, items: Sequence[dossiers.Emission]) -> Sequence[dossiers.Emission]:
-        """Show answers of one home together; where one cannot be shown, the others alone."""
+        """Show answers of one home together; where one cannot be shown, set by set."""
         try:
             dossiers.emit(self.instance.layout, items)
         except (SpoolFault, OSError) as fault:
-            if len({item.key for item in items}) > 1:
-                return [shown for item in items for shown in self._emit([item])]
-            journal.problem(f"{items[0].key}: its answers cannot be shown", fault)
-            self._pause(items[0].key)
+            keys = list(dict.fromkeys(item.key for item in items))
+            if len(keys) > 1:
+                by_set = [[item for item in items if item.key == key] for key in keys]
+                return [shown for mine in by_set for shown in self._emit(mine)]
+            journal.problem(f"{keys[0]}: its answers cannot be shown", fault)
+            self._pause(keys[0])
             return []
         return items
 

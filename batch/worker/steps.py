@@ -12,10 +12,11 @@ from batch.names import Environment
 from batch.signing import encoding, signature
 from batch.states import Deferred, Ingested, Refused, Verified
 from batch.storage import submissions
+from batch.storage.answer_files import AnswerFiles, AnswerName
 from batch.storage.database import Database, Transaction
-from batch.storage.dossiers import AnswerName, Dossier
+from batch.storage.dossiers import Dossier
 from batch.storage.replays import replays
-from batch.storage.submissions import MAX_KEPT_FINDINGS, AnswerFiles, Claim
+from batch.storage.submissions import MAX_KEPT_FINDINGS, Claim
 from batch.worker.facts import Facts
 from batch.worker.serving import bind
 

@@ -16,8 +16,9 @@ from batch.signing import certificate, verification
 from batch.signing.policy import SignaturePolicy
 from batch.signing.verdict import Signed
 from batch.storage import dossiers, durable, submissions, waiting
+from batch.storage.answer_files import AnswerName
 from batch.storage.database import reading, writing
-from batch.storage.dossiers import AnswerName, Dossier, Emission
+from batch.storage.dossiers import Dossier, Emission
 from batch.worker.steps import Decided
 from tests.integration.storage.conftest import MakeWorld
 from tests.integration.storage.world import RECEIVED, World
