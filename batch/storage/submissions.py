@@ -239,8 +239,9 @@ def record_emitted(connection: Connection, answer_ids: Sequence[int], at: dateti
         .where(answer.c.id.in_(answer_ids), answer.c.emitted_at.is_(None))
         .values(emitted_at=at)
     )
+    others = answer.alias()
     unshown = exists().where(
-        answer.c.submission_id == submission.c.id, answer.c.emitted_at.is_(None)
+        others.c.submission_id == submission.c.id, others.c.emitted_at.is_(None)
     )
     finished = connection.execute(
         select(submission.c.id)
