@@ -22,8 +22,8 @@ class InvalidIdentifier(ValueError):
 
 def _digits(kind: str, text: str, lengths: tuple[int, ...]) -> str:
     if not _DIGITS.fullmatch(text) or len(text) not in lengths:
-        wanted = " or ".join(str(n) for n in lengths)
-        raise InvalidIdentifier(f"{kind}: expected {wanted} digits")
+        most = f" to {lengths[-1]}" if len(lengths) > 1 else ""
+        raise InvalidIdentifier(f"{kind}: expected {lengths[0]}{most} digits")
     return text
 
 

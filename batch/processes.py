@@ -20,7 +20,7 @@ def _ready(host: str, port: int) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run one role with the settings of the supervisor (JSON); 1 and a sentence when it cannot."""
+    """Run one role with the supervisor's settings (JSON); a sentence on stderr when it cannot."""
     role, parent, text = arguments
     settings = Settings.model_validate_json(text)
     supervisor.die_with(int(parent))
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
             process.main(settings)
     except (Fault, OSError) as fault:
         sys.stderr.write(f"fla-batch {role}: {fault}\n")
-        return 1
+        return supervisor.CANNOT_START
     return 0
 
 

@@ -24,8 +24,10 @@ DRAIN_SECONDS = 15.0
 """How long a process may take to finish what it has in hand after SIGTERM."""
 RESTART_SECONDS = 1.0
 """Pause before a process that ended is started again."""
-EARLY_SECONDS = 2.0
-"""A process that ends sooner after its first start cannot work at all: serve ends too."""
+EARLY_SECONDS = 30.0
+"""A process that cannot start sooner than this after the first start never will: serve ends."""
+CANNOT_START = 3
+"""How a process ends that has said on stderr why it cannot work here."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -74,7 +76,7 @@ class Supervisor:
                 if code is None or self._stopping:
                     continue
                 journal.problem(f"the {role} process ended with {code}")
-                if time.monotonic() - started < EARLY_SECONDS:
+                if code == CANNOT_START and time.monotonic() - started < EARLY_SECONDS:
                     return 1
                 time.sleep(RESTART_SECONDS)
                 self._start(role)

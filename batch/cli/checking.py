@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from batch import catalogue
-from batch.anomalies import Anomaly, Language
+from batch.anomalies import Anomaly, Language, Layer
 from batch.cli import output
 from batch.cli.values import one_of, parsed
 from batch.identifiers import SenderNumber
@@ -93,10 +93,12 @@ def _print(item: Rehearsed) -> None:
     refused = sum(not form.verdict.accepted for form in item.forms)
     verdict = "received" if item.received else "refused at reception"
     title = f"{item.stem} in {item.folder}: {verdict}"
-    if item.received:
+    if item.forms:
         title += f", {len(item.forms) - refused} forms accepted, {refused} refused"
     output.table(title, ("where", "line", "code", "class", "text", "in words"), rows)
-    output.console.print(f"not decided here: {' '.join(item.undecided)}")
+    output.console.print("Only the channel can decide:")
+    for code in item.undecided:
+        output.console.print(f"  {code} {catalogue.entry(Layer.RECEPTION, code).text[Language.EN]}")
 
 
 def _row(where: str, found: Anomaly) -> tuple[object, ...]:

@@ -84,9 +84,11 @@ def list_submissions(
         for engine in (instance.production, instance.test)
         for line in reports.lines(engine, limit, only_problems)
     ]
+    found = sorted(found, key=lambda line: line.sealed_at, reverse=True)[:limit]
     loose = list(problems(instance)) if only_problems else []
     if json:
-        output.document([*found, *({"problem": text} for text in loose)])
+        lines = [{**output.plain(line), "verdict": line.verdict} for line in found]
+        output.document([*lines, *({"problem": text} for text in loose)])
     else:
         output.table("Submissions", _LINE_COLUMNS, [_line(line) for line in found])
         for text in loose:
@@ -99,6 +101,7 @@ _LINE_COLUMNS = (
     "set",
     "sender",
     "folder",
+    "verdict",
     "state",
     "accepted",
     "refused",
@@ -108,16 +111,23 @@ _LINE_COLUMNS = (
 )
 
 
+def _first(codes: tuple[str, ...]) -> str:
+    """The first codes of a set; ``show`` has them all."""
+    more = f" and {len(codes) - 2} more" if len(codes) > 2 else ""
+    return " ".join(codes[:2]) + more
+
+
 def _line(line: reports.Line) -> tuple[object, ...]:
     return (
         line.stem,
         line.sender_number,
         line.folder,
+        line.verdict,
         line.state,
         line.accepted,
         line.refused,
-        " ".join(line.codes),
-        f"{line.sealed_at:%Y-%m-%d %H:%M:%S}",
+        _first(line.codes),
+        line.sealed_at,
         line.problem,
     )
 
@@ -169,7 +179,7 @@ def show_account(
     history: Annotated[bool, typer.Option("--history", help="Show former versions too.")] = False,
     json: output.Json = False,
 ) -> None:
-    """A worker's rights, trainings and remaining hours (hundredths) with one employer."""
+    """A worker's rights, trainings and remaining hours with one employer."""
     instance = Instance.open(context.obj)
     engines = {"production": instance.production, "test": instance.test}
     number = parsed("--employer", EnterpriseNumber.parse, employer)
@@ -241,7 +251,7 @@ def _described(found: list[Report]) -> dict[str, object]:
     """The first content of the stem, with the text of each code; the others inside it."""
 
     def one(report: Report) -> dict[str, object]:
-        document = output.plain(report)
+        document = {**output.plain(report), "verdict": report.verdict}
         for item in document["findings"]:
             item["text"] = _text(item["error_id"])
         return dict(document)
@@ -251,13 +261,14 @@ def _described(found: list[Report]) -> dict[str, object]:
 
 def _print(report: Report) -> None:
     facts = [
+        ("verdict", report.verdict),
         ("state", report.state),
         ("sender", f"{report.sender_number}, {report.folder}, {report.environment}"),
         ("sealed at", report.sealed_at),
         ("ticket", report.ticket),
-        ("signed by", report.signer or "no signature judged"),
-        ("forms", f"{report.accepted or 0} accepted, {report.refused or 0} refused"),
-        ("problem", report.problem or "none"),
+        ("signed by", report.signer),
+        ("forms", _forms(report)),
+        ("problem", report.problem),
     ]
     output.table(f"{report.stem} (content {report.ordinal})", ("", ""), facts)
     output.table(
@@ -275,6 +286,12 @@ def _print(report: Report) -> None:
     )
     events = [(e.at, e.what, e.detail) for e in report.events]
     output.table("What happened", ("at", "what", "detail"), events)
+
+
+def _forms(report: Report) -> str:
+    if report.accepted is None:
+        return "none judged"
+    return f"{report.accepted} accepted, {report.refused} refused"
 
 
 def _text(error_id: str) -> str:

@@ -39,6 +39,12 @@ def show(reports: Sequence[Report], json: bool) -> None:
             how = "lies there already" if report.sent.already else "sent"
             output.console.print(f"{report.sent.stem} {how} to {report.sent.folder}")
         return
+    for report in reports:
+        if report.sent.already:
+            output.console.print(
+                f"{report.sent.stem}: handled before; this is the answer of then. "
+                "To be judged again it needs a new sequence."
+            )
     output.table(
         "Sets",
         ("set", "reception", "codes", "accepted", "refused", "verdict", "signature"),
@@ -46,7 +52,10 @@ def show(reports: Sequence[Report], json: bool) -> None:
     )
     forms = [line for report in reports for line in _forms(report)]
     if forms:
-        output.table("Forms", ("ticket", "reference", "result", "remaining hours"), forms[:_SHOWN])
+        columns = ("form", "your reference", "object", "result", "remaining hours")
+        output.table("Forms", columns, forms[:_SHOWN])
+    for code in sorted({c for r in reports for c in _refusals(r)}):
+        output.console.print(f"what to do: {code} {_advice(code)}")
     if len(forms) > _SHOWN:
         output.console.print(f"and {len(forms) - _SHOWN} more: see --json or --answers")
 
@@ -86,13 +95,33 @@ def _proof(outcome: Outcome) -> Proof | None:
 def _forms(report: Report) -> Iterator[tuple[object, ...]]:
     """Refused forms and those with warnings first: they are what somebody must act on."""
     notice = report.outcome.notice if report.outcome else None
-    for form in sorted(notice.forms, key=lambda f: not f.anomalies) if notice else ():
+    numbered = enumerate(notice.forms, start=1) if notice else ()
+    for number, form in sorted(numbered, key=lambda item: not item[1].anomalies):
         yield (
-            form.ticket,
-            form.registrant_reference or ", ".join(form.references),
+            number,
+            ", ".join(form.references),
+            form.registrant_reference,
             "\n".join(_results(form)),
             _remaining(form.remaining.items()),
         )
+
+
+def _refusals(report: Report) -> Iterator[str]:
+    """The codes that refused something of a set."""
+    outcome = report.outcome
+    if outcome and outcome.receipt:
+        yield from outcome.receipt.codes
+    if outcome and outcome.notice:
+        for form in outcome.notice.forms:
+            if not form.accepted:
+                yield from (a.error_id for a in form.anomalies if a.blocks)
+
+
+def _advice(code: str) -> str:
+    try:
+        return catalogue.advice(anomaly_of(code), Language.EN)
+    except KeyError:
+        return "see docs/anomalies.md"
 
 
 def _results(form: FormResult) -> Iterator[str]:

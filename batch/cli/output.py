@@ -17,6 +17,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from batch.names import BRUSSELS
+
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")
 ]
@@ -63,10 +65,53 @@ def document(value: Any) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table: boxed and coloured on a terminal, plain when piped."""
+    """Print a table: boxed and coloured on a terminal, plain when piped.
+
+    Columns that hold nothing are left out. Where the widest words do not fit beside one another
+    on a terminal, each row becomes a block of lines instead: nothing is broken in the middle.
+    """
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    if not cells:
+        console.print(f"{title}: none")
+        return
+    shown = [i for i in range(len(columns)) if any(row[i] for row in cells)]
+    names = [columns[i] for i in shown]
+    cells = [[row[i] for i in shown] for row in cells]
+    if console.is_terminal and _least_width(names, cells) > console.width:
+        _print_blocks(title, names, cells)
+        return
     grid = Table(title=title, box=box.ROUNDED if console.is_terminal else box.SIMPLE)
-    for column in columns:
-        grid.add_column(column, overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    for name in names:
+        grid.add_column(name, overflow="fold")
+    for row in cells:
+        grid.add_row(*(Text(cell) for cell in row))
     console.print(grid)
+
+
+def _cell(value: object) -> str:
+    """Instants as Brussels shows them, with their offset: one convention on every screen."""
+    if isinstance(value, datetime):
+        return value.astimezone(BRUSSELS).isoformat(sep=" ", timespec="seconds")
+    return "" if value is None else str(value)
+
+
+def _least_width(names: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+    """Columns a table needs so that no word is broken: its widest words, borders and padding."""
+    width = 1
+    for i, name in enumerate(names):
+        words = [word for text in (name, *(row[i] for row in cells)) for word in text.split()]
+        width += max((len(word) for word in words), default=0) + 3
+    return width
+
+
+def _print_blocks(title: str, names: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    console.print(Text(title, style="bold"))
+    for row in cells:
+        block = Table.grid(padding=(0, 2))
+        block.add_column(style="dim", no_wrap=True)
+        block.add_column(overflow="fold")
+        for name, text in zip(names, row, strict=True):
+            if text:
+                block.add_row(f"  {name}", Text(text))
+        console.print(block)
+        console.print()

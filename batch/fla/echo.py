@@ -13,7 +13,6 @@ from lxml.etree import _Element
 
 from batch.fla.forms import collapsed, integer, read_reference, text_of
 from batch.fla.schema import FormSchema
-from batch.identifiers import EnterpriseNumber, Inss, InvalidIdentifier
 from batch.ingest.services import FormHeader, FormVerdict
 
 _MAX_REFERENCES = 4
@@ -47,8 +46,8 @@ def echo(form: _Element, schema: FormSchema) -> FormVerdict:
             type_form=valid(blocks, "TypeForm", text_of),
         ),
         references=tuple(references),
-        employer=_employer(valid(employer, "CompanyID", collapsed)),
-        inss=_inss(valid(person, "INSS", text_of)),
+        employer=_ten_digits(valid(employer, "CompanyID", collapsed)),
+        inss=valid(person, "INSS", text_of),
         user_reference=valid(person, "NaturalPersonUserReference", text_of),
     )
 
@@ -64,15 +63,5 @@ def _number(element: _Element) -> str:
     return str(integer(text_of(element)))
 
 
-def _employer(text: str | None) -> EnterpriseNumber | None:
-    try:
-        return None if text is None else EnterpriseNumber.parse(text)
-    except InvalidIdentifier:
-        return None
-
-
-def _inss(text: str | None) -> Inss | None:
-    try:
-        return None if text is None else Inss.parse(text)
-    except InvalidIdentifier:
-        return None
+def _ten_digits(text: str | None) -> str | None:
+    return None if text is None else text.zfill(10)

@@ -81,7 +81,7 @@ def parties(form: Form) -> tuple[Parties, tuple[Finding, ...]]:
     """00014-004 B, 00024-004 B, 00011-004 B: check digits of employer, worker, NSSO number."""
     found: list[Finding] = []
     inss = None
-    employer = _enterprise(form.company)
+    employer = enterprise(form.company)
     if employer is None:
         found.append(_check_digits("00014", "CompanyID", form.company, _EMPLOYER))
     try:
@@ -98,7 +98,7 @@ def parties(form: Form) -> tuple[Parties, tuple[Finding, ...]]:
 
 
 @lru_cache(maxsize=10_000)
-def _enterprise(text: str) -> EnterpriseNumber | None:
+def enterprise(text: str) -> EnterpriseNumber | None:
     """The number, None when it does not check; few employers stand in many forms."""
     try:
         return EnterpriseNumber.parse(text)
@@ -207,11 +207,11 @@ def reference_taken(reference: str) -> Finding:
 
 
 def unknown_object(key: ObjectKey) -> Finding:
-    """FLA02-234, FLA01-234 B: no such object of this kind, employer and worker."""
+    """FLA02-234 B: no such object of this kind, employer and worker."""
     text = "This employer has no such object for this worker."
     if isinstance(key, ByFlaId):
         return Finding("FLA02", "234", "FLAId", key.fla_id, KEY, text)
-    return Finding("FLA01", "234", "RegistrantReference", key.reference, KEY, text)
+    return Finding("FLA02", "234", "RegistrantReference", key.reference, KEY, text)
 
 
 def already_cancelled(key: ObjectKey) -> Finding:
@@ -239,11 +239,11 @@ def training_stands() -> Finding:
 
 
 def no_change(kind: Kind) -> Finding:
-    """FLB05-444 W (FLB02 for a right): the update says what already stands; no new version."""
+    """FLB05-444 W: the update says what already stands; no new version."""
     right = kind is Kind.RIGHT
-    zone, tag = ("FLB02", "TrainingRightUpdate") if right else ("FLB05", "TrainingUpdate")
+    tag = "TrainingRightUpdate" if right else "TrainingUpdate"
     text = "This is what already stands; nothing was changed."
-    return Finding(zone, "444", tag, None, BLOCK, text, Severity.WARNING)
+    return Finding("FLB05", "444", tag, None, BLOCK, text, Severity.WARNING)
 
 
 def beyond_credit(training: Training) -> Finding:

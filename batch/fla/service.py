@@ -131,9 +131,9 @@ class _Judging:
         verdict = FormVerdict(
             header=form.header,
             references=form.references,
-            employer=numbers.employer,
+            employer=form.company,
             nsso=nsso,
-            inss=numbers.inss,
+            inss=form.inss,
             user_reference=form.user_reference,
             anomalies=tuple(_anomaly(each, element, place) for each in findings),
         )
@@ -184,7 +184,7 @@ class _Judging:
 
     def _refusal(self, element: _Element, anomalies: tuple[Anomaly, ...]) -> FormVerdict:
         verdict = echo(element, self._service.schema)
-        _, nsso = self._standing(verdict.employer)
+        _, nsso = self._standing(rules.enterprise(verdict.employer or ""))
         return replace(verdict, nsso=nsso, anomalies=anomalies)
 
     def _standing(self, employer: EnterpriseNumber | None) -> tuple[Standing, NssoNumber | None]:

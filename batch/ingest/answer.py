@@ -77,11 +77,9 @@ def _handled_form(item: Handled) -> str:
         lines.append(_reference("Reference", reference.type, reference.origin, reference.number))
     if verdict.nsso is not None and verdict.employer is not None:
         inside = _element("NOSSRegistrationNbr", str(verdict.nsso))
-        lines.append(
-            f"<EmployerId>{inside}{_element('CompanyID', str(verdict.employer))}</EmployerId>"
-        )
+        lines.append(f"<EmployerId>{inside}{_element('CompanyID', verdict.employer)}</EmployerId>")
     if verdict.inss is not None:
-        inside = _element("INSS", str(verdict.inss))
+        inside = _element("INSS", verdict.inss)
         if verdict.user_reference:
             inside += _element("NaturalPersonUserReference", verdict.user_reference)
         lines.append(f"<NaturalPerson>{inside}</NaturalPerson>")
@@ -112,8 +110,8 @@ def _anomaly_report(anomaly: Anomaly, verdict: FormVerdict) -> str:
         place += _element("ColumnNbr", str(anomaly.column)) if anomaly.column else ""
         place += _element("Location", anomaly.location) if anomaly.location else ""
         inside += f"<AnomalyLocation>{place}</AnomalyLocation>"
-    path = _element("CompanyID", str(verdict.employer)) if verdict.employer else ""
-    path += _element("INSS", str(verdict.inss)) if verdict.inss else ""
+    path = _element("CompanyID", verdict.employer) if verdict.employer else ""
+    path += _element("INSS", verdict.inss) if verdict.inss else ""
     inside += f"<Path>{path}</Path>" if path else ""
     return f"<AnomalyReport>{inside}</AnomalyReport>"
 

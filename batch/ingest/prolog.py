@@ -89,6 +89,8 @@ class Prolog:
             yield reception("089", f"The root element must be {service.root}, in no namespace.")
             return
         for name, value in self.attributes.items():
+            if ":" not in name and name != "xmlns":
+                yield reception("312", f"The root element has no attribute {name}.")
             if name.rpartition(":")[2] == _SCHEMA:
                 schema = value.strip().replace("\\", "/").rpartition("/")[2]
                 if schema not in service.schemas:

@@ -14,7 +14,7 @@ from typing import Protocol
 from lxml.etree import _Element
 
 from batch.anomalies import Anomaly
-from batch.identifiers import EnterpriseNumber, Inss, NssoNumber
+from batch.identifiers import EnterpriseNumber, NssoNumber
 from batch.names import Environment
 from batch.registers import Enterprise, Standing
 
@@ -50,13 +50,17 @@ class ResultField:
 
 @dataclass(frozen=True, slots=True)
 class FormVerdict:
-    """What came of one form. Accepted when no anomaly blocks; ``result`` only then."""
+    """What came of one form. Accepted when no anomaly blocks; ``result`` only then.
+
+    ``employer`` (ten digits) and ``inss`` (eleven) are echoed as declared, also where their check
+    digits are wrong: the sender finds the form by them.
+    """
 
     header: FormHeader
     references: tuple[Reference, ...] = ()
-    employer: EnterpriseNumber | None = None
+    employer: str | None = None
     nsso: NssoNumber | None = None
-    inss: Inss | None = None
+    inss: str | None = field(default=None, repr=False)  # personal data
     user_reference: str | None = None
     anomalies: tuple[Anomaly, ...] = ()
     result_name: str | None = None

@@ -30,6 +30,10 @@ class Line:
     codes: tuple[str, ...]
     problem: str | None
 
+    @property
+    def verdict(self) -> str:
+        return verdict_of(self.state, self.accepted, self.refused)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -96,6 +100,20 @@ class Report:
     findings: tuple[Finding, ...]
     answers: tuple[Shown, ...]
     events: tuple[Happening, ...]
+
+    @property
+    def verdict(self) -> str:
+        return verdict_of(self.state, self.accepted, self.refused)
+
+
+def verdict_of(state: str, accepted: int | None, refused: int | None) -> str:
+    """What became of a set, in words: its state says only how far it is."""
+    if accepted is None:
+        waiting = state in (Stage.SEALED, Stage.VERIFIED, Stage.QUARANTINED)
+        return "none yet" if waiting else "refused at reception"
+    if not refused:
+        return "accepted"
+    return "partly accepted" if accepted else "every form refused"
 
 
 def stem_of(text: str) -> str:

@@ -27,7 +27,7 @@ from batch.registers import Channel, Enterprise, Grant, Interval, Mandate, Quali
 from batch.settings import Settings
 from batch.signing.verdict import NotSigned, Signed
 from batch.signing.verification import Verifier
-from batch.states import Deferred, Refused, Sealed, SealedFile, SetKey, Trigger, Verified
+from batch.states import Deferred, Part, Refused, Sealed, SealedFile, SetKey, Trigger, Verified
 from batch.storage.database import Transaction, engine_for, trying
 from batch.storage.dossiers import Dossier
 from batch.storage.instance import Instance
@@ -120,20 +120,43 @@ def _one(
     key = sealed.key
     match outcome:
         case Verified():
-            with _ledger(instance, key.folder) as transaction:
-                handled = content.handle(
-                    outcome,
-                    bind(outcome.service, settings, transaction),
-                    facts.content(sealed, channel, 0, lambda place: f"{place:013d}"),
-                    lambda part: home[part.file.name].blocks(part.file),
-                    content.Tally(0),
-                )
-                forms = tuple(handled)
+            forms = _forms(outcome, facts, channel, home, instance)
             return Rehearsed(key.stem, key.folder, True, outcome.warnings, forms, undecided)
         case Refused():
-            return Rehearsed(key.stem, key.folder, False, outcome.anomalies, (), undecided)
+            forms = ()
+            if {a.code for a in outcome.anomalies} == {"122"}:  # not signed yet: judge on
+                forms = _forms(_as_if_signed(outcome, facts), facts, channel, home, instance)
+            return Rehearsed(key.stem, key.folder, False, outcome.anomalies, forms, undecided)
         case Deferred():
             raise OperatorError(f"{key.stem}: cannot be judged now: {outcome.reason}")
+
+
+def _forms(
+    verified: Verified,
+    facts: Facts,
+    channel: Channel,
+    home: dict[str, Dossier],
+    instance: Instance | None,
+) -> tuple[Handled, ...]:
+    sealed = verified.sealed
+    with _ledger(instance, sealed.key.folder) as transaction:
+        handled = content.handle(
+            verified,
+            bind(verified.service, facts.settings, transaction),
+            facts.content(sealed, channel, 0, lambda place: f"{place:013d}"),
+            lambda part: home[part.file.name].blocks(part.file),
+            content.Tally(0),
+        )
+        return tuple(handled)
+
+
+def _as_if_signed(refused: Refused, facts: Facts) -> Verified:
+    service = facts.service(refused.sealed)
+    parts = tuple(
+        Part(number, file, 0) for number, file in enumerate(refused.sealed.parts(), start=1)
+    )
+    name = service.name if service is not None else ""
+    return Verified(refused.sealed, refused.environment, name, parts, None)
 
 
 def _reception(

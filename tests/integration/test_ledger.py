@@ -170,7 +170,7 @@ def test_what_changes_nothing_stores_nothing(engine: Engine) -> None:
     update, other = sent(
         engine, declarations.right_update("R/1"), declarations.right("R/1", hours=1)
     )
-    assert (ids(update), result(update)["Version"]) == (["FLB02-444"], "1")
+    assert (ids(update), result(update)["Version"]) == (["FLB05-444"], "1")
     assert (ids(other), other.result) == (["FLA01-006"], ())
     assert rows(engine) == before
 
@@ -213,7 +213,7 @@ def test_anomalies_point_at_their_line(engine: Engine) -> None:
     found = {
         a.error_id: lines[(a.line or 0) - 1].strip() for a in unknown.anomalies + late.anomalies
     }
-    assert found["FLA01-234"] == "<RegistrantReference>no</RegistrantReference>"
+    assert found["FLA02-234"] == "<RegistrantReference>no</RegistrantReference>"
     assert found["FLB04-460"] == "<TrainingIn>"
     assert "UsedHours" in found["FLA15-047"]
     assert {a.location for a in late.anomalies} == {"1,2,8", "1,2,8,2,8,2"}

@@ -36,7 +36,9 @@ RESULT = (
     ResultField("RemainingHours", "0", (("type", "SECTOR"),)),
     ResultField("RemainingHours", "0", (("type", "EMPLOYER"),)),
 )
-ACCEPTED = FormVerdict(HEADER, employer=EMPLOYER, inss=INSS, result_name="FLAResult", result=RESULT)
+ACCEPTED = FormVerdict(
+    HEADER, employer=str(EMPLOYER), inss=str(INSS), result_name="FLAResult", result=RESULT
+)
 
 
 def parsed(message: str, data: bytes) -> _Element:
@@ -274,9 +276,9 @@ VERDICTS = st.builds(
     FormVerdict,
     header=st.sampled_from([HEADER, FormHeader(), FormHeader(identification="FLA001")]),
     references=st.lists(REFERENCES, max_size=4).map(tuple),
-    employer=st.sampled_from([None, EMPLOYER]),
+    employer=st.sampled_from([None, str(EMPLOYER)]),
     nsso=st.sampled_from([None, NSSO]),
-    inss=st.sampled_from([None, INSS]),
+    inss=st.sampled_from([None, str(INSS)]),
     user_reference=st.none() | st.text(max_size=200),
     anomalies=st.lists(ANOMALIES, max_size=4).map(tuple),
     result_name=st.just("FLAResult"),
