@@ -33,6 +33,11 @@ _INSS_LIKE = re.compile(
 # --- the SFTP server -----------------------------------------------------------------------
 
 
+def starting(settings: Mapping[str, object]) -> None:
+    """The channel starts with these settings; those that have their default are left out."""
+    _line("starting", **settings)
+
+
 def listening(host: str, port: int) -> None:
     """The port is open."""
     _line("listening", host=host, port=port)

@@ -7,7 +7,9 @@ carries its reason.
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,13 +26,14 @@ from pydantic_settings import (
 from batch.errors import InstanceError
 
 MEGABYTE = 1_000_000
+_PREFIX = "FLA_BATCH_"
 
 
 class Settings(BaseSettings):
     """The settings of one instance. Field descriptions are the documentation (docs/settings.md)."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FLA_BATCH_", frozen=True, extra="forbid", allow_inf_nan=False
+        env_prefix=_PREFIX, frozen=True, extra="forbid", allow_inf_nan=False
     )
 
     data: Path = Field(Path("fla-data"), description="the instance's directory; one file system")
@@ -144,3 +147,13 @@ def load(**given: Any) -> Settings:
             f"setting {field}: {first['msg']} (from the command line, FLA_BATCH_{field.upper()} "
             "or settings.toml in the data directory)"
         ) from None
+
+
+def misspelt(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Variables that look like a setting and are none, each with the name it may have meant."""
+    known = [name.upper() for name in Settings.model_fields]
+    for variable in sorted(environment):
+        name = variable.removeprefix(_PREFIX)
+        if variable.startswith(_PREFIX) and name not in known:
+            for near in difflib.get_close_matches(name, known, n=1):
+                yield variable, _PREFIX + near

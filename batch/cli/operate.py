@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from batch import catalogue, settings, supervisor
+from batch import catalogue, journal, settings, supervisor
 from batch.anomalies import Anomaly, Language, Layer
 from batch.cli import output
 from batch.cli.values import one_of, parsed
@@ -62,7 +63,9 @@ def serve(
     """
     given: Settings = context.obj
     wanted = settings.load(data=given.data, host=host, port=port)
-    output.errors.print(f"settings: {wanted.model_dump_json(exclude_defaults=True)}")
+    journal.starting(wanted.model_dump(mode="json", exclude_defaults=True))
+    for name, meant in settings.misspelt(os.environ):
+        journal.problem(f"{name}: no such setting; did you mean {meant}?")
     code = supervisor.serve(wanted)
     if code:
         raise InstanceError("a process of the channel could not start; its reason stands above")

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from batch.errors import InstanceError
-from batch.settings import Settings, load
+from batch.settings import Settings, load, misspelt
 
 NOWHERE = "no-such-directory"
 
@@ -125,3 +125,8 @@ def test_a_purpose_code_no_name_can_hold_is_a_fault(code: str) -> None:
     """Four letters A-Z (contract, section 1): with another one every set would be refused."""
     with pytest.raises(InstanceError, match="fla_codes"):
         load(fla_codes=(code,))
+
+
+def test_a_misspelt_setting_is_told_with_the_name_it_may_have_meant() -> None:
+    given = {"FLA_BATCH_GRACE_SECOND": "3", "FLA_BATCH_PORT": "1", "FLA_BATCH_XYZ": "", "HOME": "/"}
+    assert list(misspelt(given)) == [("FLA_BATCH_GRACE_SECOND", "FLA_BATCH_GRACE_SECONDS")]
