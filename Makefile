@@ -40,7 +40,7 @@ check: setup ## style and types
 
 test: setup ## the fast tiers: unit, integration, acceptance, the house itself
 	@tests/tools.sh
-	$(BIN)/pytest -m "not slow" $(FAST)
+	$(BIN)/pytest -n auto --dist loadfile -m "not slow" $(FAST)
 
 ci-long: setup ## the slow tiers: tests/crash and whatever is marked slow
 	@tests/tools.sh

@@ -343,7 +343,7 @@ def _words(key: str) -> str:
 
 def _cell(value: object) -> str:
     if isinstance(value, datetime):
-        return value.astimezone(BRUSSELS).strftime("%Y-%m-%d %H:%M:%S")
+        return value.astimezone(BRUSSELS).isoformat(sep=" ", timespec="seconds")
     return " ".join(value) if isinstance(value, list) else str("" if value is None else value)
 
 

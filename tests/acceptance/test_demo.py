@@ -83,7 +83,7 @@ def outcome(one: dict[str, Any]) -> tuple[int, list[str], list[list[str]]]:
 
 def serves(log: Path) -> bool:
     """Whether the port that ``log`` names still answers."""
-    found = re.search(r'"port": (\d+)', log.read_text("utf-8"))
+    found = re.search(r'"listening".*"port": (\d+)', log.read_text("utf-8"))
     assert found, "the log names no port"
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", int(found[1]))) == 0

@@ -93,15 +93,23 @@ def test_a_read_of_four_gigabytes_is_answered_with_one_block(running: Running) -
         assert raw.status(Packet.CLOSE, handle)[0] == Status.FAILURE
 
 
-@pytest.mark.parametrize(("name", "most"), [(b"FS.x", 65_536), (b"GO.x", 4_096), (b"TD.x", 4_096)])
-def test_each_kind_has_its_largest_size(running: Running, name: bytes, most: int) -> None:
+def test_a_signature_has_its_largest_size(running: Running) -> None:
+    most = 65_536
     with Raw(running) as raw:
-        handle = raw.open(b"/IN/" + name, FRESH)
+        handle = raw.open(b"/IN/FS.x", FRESH)
         assert write(raw, handle, most - 1, b"x") == (Status.OK, "")
         code, sentence = write(raw, handle, most, b"x")
         assert code == Status.PERMISSION_DENIED
         assert str(most) in sentence
         assert raw.status(Packet.CLOSE, handle)[0] == Status.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize("name", [b"GO.x", b"TD.x"])
+def test_what_a_trigger_holds_is_ignored_however_much_it_is(running: Running, name: bytes) -> None:
+    with Raw(running) as raw:
+        handle = raw.open(b"/IN/" + name, FRESH)
+        assert write(raw, handle, 0, b"x" * 100_000) == (Status.OK, "")
+        assert raw.status(Packet.CLOSE, handle) == (Status.OK, "")
 
 
 def test_open_keeps_creates_or_refuses_as_its_flags_say(running: Running) -> None:
