@@ -2,7 +2,7 @@
 
     <data>/channels/<sender>/IN OUT INTEST OUTTEST    what a sender sees
     <data>/spool/up          being uploaded: <random>, no name yet
-    <data>/spool/seal        being sealed: <random>/
+    <data>/spool/seal        being sealed: <sender>.<random>/
     <data>/spool/sealed      accepted, waiting or at work: <key>/
     <data>/spool/arch        answered: <key>/, with the answers
     <data>/spool/quarantine  what stopped the worker: <key>/

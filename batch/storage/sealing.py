@@ -99,6 +99,8 @@ def seal(inbox: Inbox, item: receive.Ready, now: datetime) -> SetKey | None:
         ordinal = _ordinal(inbox, item.stem, files)
         if not files or ordinal is None:
             shutil.rmtree(staging)
+            # The OK for a repeat vouches for the first: its sealer may have died before its fsync.
+            durable.sync_directory(layout.sealed)
             _forget(inbox, item.names)
             return None
         key = SetKey(inbox.sender, inbox.folder, item.stem, ordinal)
