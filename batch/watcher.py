@@ -33,6 +33,8 @@ ACTIVE_SECONDS = 1.0
 REST_SECONDS = 0.1
 """Pause after each sweep: a burst of hints makes ten sweeps a second, not one for each file."""
 
+_FOUND_TWICE = "Callback with id .* already exists"
+
 Place = tuple[SenderNumber, Folder]
 
 
@@ -111,10 +113,10 @@ class Watcher:
         try:
             observer.schedule(self._hints, str(self.instance.layout.channels), recursive=True)
             observer.schedule(self._hints, str(self.instance.layout.sealed))
-            with warnings.catch_warnings():
-                # Folders made while it starts are found twice, which harms nothing.
-                warnings.simplefilter("ignore", RuntimeWarning)
-                observer.start()
+            # A folder made while it starts is found twice, by its walk and by its event: harmless,
+            # but said in the observer's own thread, at any time from here on.
+            warnings.filterwarnings("ignore", _FOUND_TWICE, RuntimeWarning)
+            observer.start()
         except OSError as error:
             journal.problem("no hints from inotify; the sweep goes on alone", error)
             return None
