@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(
         5.0, gt=0, description="period of the sweep; a hint only makes it come sooner"
     )
+    watchdog: bool = Field(
+        True, description="hints from inotify; without them every set waits for the sweep"
+    )
     too_old_days: int = Field(
         365, ge=1, description="a name's date further back is refused with 126"
     )
@@ -85,6 +88,25 @@ class Settings(BaseSettings):
     )
     max_attempts: int = Field(
         3, ge=1, description="a set that stopped the worker this often goes to quarantine"
+    )
+
+    min_free_bytes: int = Field(
+        100 * MEGABYTE,
+        ge=0,
+        description="below this much free disk new uploads are refused; answers and the database "
+        "need the rest for what is sealed",
+    )
+    min_free_inodes: int = Field(
+        1000,
+        ge=0,
+        description="the same for inodes: a set and its answers take a dozen; not asked where the "
+        "file system has no fixed number",
+    )
+    max_waiting_sets: int = Field(
+        100_000,
+        ge=1,
+        description="sets in `sealed` above which a GO is refused for now: while the database is "
+        "away they wait, and each takes a dozen inodes",
     )
 
     window_first_year: int = Field(
