@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TextIO
@@ -133,12 +134,19 @@ def deferred(key: object, reason: str) -> None:
 
 def quarantined(key: object, reason: str) -> None:
     """What stopped the worker, or cannot be understood, is kept for a person."""
-    _line("quarantined", set=key, reason=reason)
+    _line("quarantined", level="error", set=key, reason=reason)
 
 
 def worker_failed(key: object, error: BaseException) -> None:
     """The worker stopped on this set; it will be tried again until its attempts are used."""
-    _line("worker_failed", set=key, error=type(error).__name__, reason=str(error), at=_place(error))
+    _line(
+        "worker_failed",
+        level="error",
+        set=key,
+        error=type(error).__name__,
+        reason=str(error),
+        at=_place(error),
+    )
 
 
 # --- everything ----------------------------------------------------------------------------
@@ -152,9 +160,10 @@ def recovered(counts: Mapping[str, int]) -> None:
 def problem(what: str, error: BaseException | None = None) -> None:
     """Something of ours is not as it must be; ``error`` is named with its place, never traced."""
     if error is None:
-        _rare("problem", what=what)
+        _rare("problem", level="error", what=what)
     else:
-        _rare("problem", what=what, error=type(error).__name__, reason=str(error), at=_place(error))
+        named = {"error": type(error).__name__, "reason": str(error), "at": _place(error)}
+        _rare("problem", level="error", what=what, **named)
 
 
 def _place(error: BaseException) -> str:
@@ -196,7 +205,9 @@ def _rare(event: str, **facts: object) -> None:
 
 
 def _line(event: str, **facts: object) -> None:
-    _writer(sys.stderr).info(event, **facts)
+    """Never raises: a log on a full disk must not turn what was done into a failure."""
+    with suppress(OSError):
+        _writer(sys.stderr).info(event, **facts)
 
 
 @lru_cache(maxsize=4)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from batch import journal
-from batch.errors import Fault
+from batch.errors import Denied, Fault
 from batch.names import Folder
 from batch.settings import Settings
 from batch.sftp_server import protocol as p
@@ -42,6 +42,7 @@ from batch.sftp_server.home import (
 )
 from batch.sftp_server.protocol import OpenFlag, Status
 from batch.sftp_server.refusals import Refused
+from batch.storage.room import NoRoom
 from batch.storage.spool import SenderHome
 
 Work = Callable[[], bytes]
@@ -99,7 +100,7 @@ class Operations:
             return act(self, request)
         except Exception as error:
             found = refusals.explain(error)
-            if found in refusals.OURS:
+            if found in refusals.OURS and not isinstance(error, (Denied, NoRoom)):
                 self._journal_failure(request, error)
             return replies.status(identifier, found.status, found.text)
 

@@ -7,6 +7,8 @@ import errno
 from batch.errors import Denied, Fault
 from batch.sftp_server.home import Refusal
 from batch.sftp_server.protocol import Packet, Status
+from batch.storage.backlog import Backlogged
+from batch.storage.spool import Poisoned
 
 NO_SUCH_FILE = Refusal(Status.NO_SUCH_FILE, "no such file")
 THERE_ALREADY = Refusal(Status.FAILURE, "a file of this name is there already")
@@ -61,8 +63,12 @@ def explain(error: Exception) -> Refusal:
     match error:
         case Refused():
             told = error.refusal
+        case Poisoned():
+            told = explain(OSError(error.errno, str(error)))
         case Denied():
             told = Refusal(Status.PERMISSION_DENIED, str(error))
+        case Backlogged():
+            told = Refusal(Status.FAILURE, str(error))
         case FileNotFoundError() | OSError(errno=errno.ELOOP):
             told = NO_SUCH_FILE
         case FileExistsError():

@@ -62,7 +62,7 @@ class Inbox:
                 name=name,
                 age=ages[name],
                 sealed=status.st_nlink > 1,
-                published=durable.is_published(self.path / name),
+                published=status.st_nlink > 1 or durable.is_published(self.path / name),
             )
             for name, status in found
         ]

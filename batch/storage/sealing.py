@@ -84,14 +84,13 @@ def _drop_unfinished(inbox: Inbox) -> None:
     """What a killed process left of sealing this channel: its lock is ours, so nobody is at it."""
     for entry in os.listdir(inbox.layout.seal):
         if entry.startswith(f"{inbox.sender}."):
-            shutil.rmtree(inbox.layout.seal / entry)
+            shutil.rmtree(inbox.layout.seal / entry, ignore_errors=True)  # the next sweep tries too
 
 
 def seal(inbox: Inbox, item: receive.Ready, now: datetime) -> SetKey | None:
     """Seal the named files as one content of the stem; None when it is an identical repeat."""
     layout = inbox.layout
-    staging = layout.seal / f"{inbox.sender}.{secrets.token_hex(8)}"
-    staging.mkdir(mode=0o700)
+    staging = _new_staging(inbox)
     try:
         taken = [_take(inbox.path / name, staging / name) for name in dict.fromkeys(item.names)]
         present = [found for found in taken if found is not None]
@@ -115,6 +114,13 @@ def seal(inbox: Inbox, item: receive.Ready, now: datetime) -> SetKey | None:
     durable.sync_directory(layout.seal)
     _relist(inbox, layout.sealed / str(key), present)
     return key
+
+
+def _new_staging(inbox: Inbox) -> Path:
+    """A directory of this channel in ``seal``; the next sweep drops what a kill leaves there."""
+    staging = inbox.layout.seal / f"{inbox.sender}.{secrets.token_hex(8)}"
+    staging.mkdir(mode=0o700)
+    return staging
 
 
 def manifest_bytes(sealed: Sealed) -> bytes:
@@ -242,9 +248,12 @@ def _relist(inbox: Inbox, directory: Path, taken: list[tuple[SealedFile, int]]) 
     for file, inode in taken:
         listed, sealed = inbox.status(file.name), directory / file.name
         if listed is not None and listed.st_ino == inode != sealed.lstat().st_ino:
-            link = inbox.layout.up / secrets.token_hex(16)
-            os.link(sealed, link)
-            link.rename(inbox.path / file.name)
+            staging = _new_staging(inbox)
+            try:
+                os.link(sealed, staging / file.name)
+                (staging / file.name).rename(inbox.path / file.name)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)  # else by the next sweep
             changed = True
     if changed:
         durable.sync_directory(inbox.path)

@@ -12,19 +12,21 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from batch import journal
-from batch.errors import Denied, SpoolFault
+from batch.errors import Denied
 from batch.identifiers import SenderNumber
-from batch.names import INBOXES, SAFE_NAME, Folder
+from batch.names import INBOXES, SAFE_NAME, Folder, Kind, split
 from batch.settings import Settings
 from batch.storage import durable, sealing
+from batch.storage.backlog import Backlog
 from batch.storage.inbox import Inbox
 from batch.storage.layout import Layout
+from batch.storage.room import Room
 
 PUBLISHED_MODE = 0o400
 MAX_EXTENTS = 1024
@@ -47,10 +49,35 @@ class Spool:
 
     layout: Layout
     settings: Settings
+    room: Room
+    backlog: Backlog
+    _leftovers: set[Path] = field(default_factory=set)
 
     @classmethod
     def open(cls, data: Path, settings: Settings) -> Spool:
-        return cls(Layout(data), settings)
+        room = Room(data, settings.min_free_bytes, settings.min_free_inodes)
+        layout = Layout(data)
+        return cls(layout, settings, room, Backlog(layout, settings.max_waiting_sets))
+
+    def discard(self, staging: Path) -> None:
+        """Remove a staging file; where the disk refuses, again at each upload from now on."""
+        try:
+            staging.unlink(missing_ok=True)
+        except OSError as error:
+            self._leftovers.add(staging)
+            journal.problem("an upload that failed could not be removed yet", error)
+
+    def drop_staging(self) -> None:
+        """What an SFTP process left that was killed alone: none of it was answered OK."""
+        for staging in self.layout.up.iterdir():
+            staging.unlink()
+
+    def tidy(self) -> None:
+        """Try again to remove what ``discard`` could not."""
+        for staging in tuple(self._leftovers):
+            with suppress(OSError):
+                staging.unlink(missing_ok=True)
+                self._leftovers.discard(staging)
 
     def sender(self, sender: SenderNumber) -> SenderHome:
         """The folders of ``sender``, made when they are not there yet."""
@@ -99,7 +126,12 @@ class SenderHome:
         return _entry(name, status, folder)
 
     def begin(self, folder: Folder, name: str, *, keep: bool, limit: int) -> Upload:
-        """Start an upload (U1); ``keep`` resumes on a copy of the published, unsealed bytes."""
+        """Start an upload (U1); ``keep`` resumes on a copy of the published, unsealed bytes.
+
+        Raises NoRoom when the floor of free space is reached.
+        """
+        self.spool.tidy()
+        self.spool.room.ask()
         upload = Upload(self, folder, name, limit)
         if keep:
             try:
@@ -150,7 +182,7 @@ class SenderHome:
         directory = self._path(folder)
         with self.locked():
             self._must_be_open(folder, old)
-            sealing.check_cancel_in_time(self._inbox(folder), new)
+            self._check_new(folder, new)
             if replace:
                 (directory / old).rename(directory / new)
             else:
@@ -182,10 +214,18 @@ class SenderHome:
         if self.entry(folder, name).sealed:
             raise Denied(f"{name}: this set is already sealed")
 
+    def _check_new(self, folder: Folder, name: str) -> None:
+        """Raise Denied for a TD that comes too late, Backlogged for a GO that comes too soon."""
+        sealing.check_cancel_in_time(self._inbox(folder), name)
+        dropped = split(name)
+        if dropped is not None and dropped.kind is Kind.GO:
+            self.spool.backlog.ask()
+
     def _seal_after(self, folder: Folder, name: str) -> None:
         """Seal the set of ``name`` when it is complete now; the lock is held."""
         key = sealing.after_arrival(self._inbox(folder), name, datetime.now(UTC))
         if key is not None:
+            self.spool.backlog.add()
             journal.sealed(key)
 
     def publish(self, staging: Path, folder: Folder, name: str, resumed: int | None) -> None:
@@ -198,10 +238,18 @@ class SenderHome:
         with self.locked():
             if resumed is not None:
                 self._must_be_same(folder, name, resumed)
-            sealing.check_cancel_in_time(self._inbox(folder), name)
+            self._check_new(folder, name)
             staging.rename(directory / name)
             durable.sync_directory(directory)
             self._seal_after(folder, name)
+
+
+class Poisoned(Denied):
+    """An upload that met an error of the disk takes nothing more."""
+
+    def __init__(self, text: str, errno: int) -> None:
+        super().__init__(text)
+        self.errno = errno
 
 
 class Upload:
@@ -209,6 +257,7 @@ class Upload:
 
     __slots__ = (
         "_descriptor",
+        "_errno",
         "_extents",
         "_folder",
         "_home",
@@ -229,6 +278,7 @@ class Upload:
         self._descriptor = os.open(self._path, flags, 0o600)
         self._extents: list[tuple[int, int]] = []
         self._poison: str | None = None
+        self._errno: int | None = None
         self._resumed: int | None = None
         self.size = 0
 
@@ -249,11 +299,9 @@ class Upload:
         if end > self._limit:
             self._poison = f"{self._name}: larger than the {self._limit} bytes allowed here"
             raise Denied(self._poison)
-        try:
+        with self._poisoned_by_errors():
+            self._home.spool.room.grow(len(data))
             durable.write_all(self._descriptor, data, offset)
-        except OSError as error:
-            self._poison = f"{self._name}: {error.strerror}; nothing was stored"
-            raise
         self._extents = _with_extent(self._extents, offset, end)
         self.size = max(self.size, end)
         if len(self._extents) > MAX_EXTENTS:
@@ -267,17 +315,15 @@ class Upload:
             return
         if size:
             raise Denied(f"{self._name}: a file cannot be cut or grown here; send it again")
-        os.ftruncate(self._descriptor, 0)
+        with self._poisoned_by_errors():
+            os.ftruncate(self._descriptor, 0)
         self._extents, self.size = [], 0
 
     def sync(self) -> None:
         """Bring the bytes so far to the disk; an error poisons, since fsync is never repeated."""
         self._check()
-        try:
+        with self._poisoned_by_errors():
             os.fsync(self._descriptor)
-        except OSError as error:
-            self._poison = f"{self._name}: {error.strerror}; nothing was stored"
-            raise
 
     def publish(self) -> None:
         """The sender's explicit CLOSE (U3): whole, synced, named, and sealed if complete."""
@@ -297,15 +343,28 @@ class Upload:
     def abandon(self) -> None:
         """The connection was lost, or it was not published: nothing remains. Idempotent."""
         self._poison = self._poison or f"{self._name}: the upload was abandoned"
-        self._close()
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._close()
+        self._home.spool.discard(self._path)
 
     def _close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Once: after an error of close(2) the number may be another file's already."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    @contextmanager
+    def _poisoned_by_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._poison = f"{self._name}: {error.strerror}; nothing was stored"
+            self._errno = error.errno
+            raise
 
     def _check(self) -> None:
+        if self._poison and self._errno is not None:
+            raise Poisoned(self._poison, self._errno)
         if self._poison:
             raise Denied(self._poison)
 
@@ -326,23 +385,3 @@ def _with_extent(extents: list[tuple[int, int]], start: int, end: int) -> list[t
 def _entry(name: str, status: os.stat_result, folder: Folder) -> Entry:
     sealed = folder.is_inbox and status.st_nlink > 1
     return Entry(name, status.st_size, status.st_mtime, sealed)
-
-
-def check_file_system(layout: Layout) -> None:
-    """Raise SpoolFault unless all parts lie on one file system with extended attributes."""
-    devices = {path: path.stat().st_dev for path in layout.directories()}
-    if len(set(devices.values())) > 1:
-        home = devices[layout.data]
-        strangers = ", ".join(str(p) for p, device in devices.items() if device != home)
-        raise SpoolFault(f"the instance must lie on one file system; elsewhere: {strangers}")
-    probe = layout.up / secrets.token_hex(16)
-    descriptor = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-    try:
-        durable.mark_published(descriptor)
-    except OSError as error:
-        raise SpoolFault(
-            f"{layout.data}: this file system has no extended attributes ({error.strerror})"
-        ) from None
-    finally:
-        os.close(descriptor)
-        probe.unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -101,3 +102,13 @@ def test_a_flood_is_counted_and_not_written() -> None:
     at = 60.0
     assert throttle.passes("x") == (True, 2)
     assert throttle.passes("x") == (True, 0)
+
+
+def test_a_log_that_cannot_be_written_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was done is done, also when the log's disk is full."""
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stderr", full)
+        journal.published("000001", "/IN/x", 1)
+        journal.problem("x", OSError("x"))
+        with suppress(OSError):
+            full.close()

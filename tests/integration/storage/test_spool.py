@@ -155,7 +155,8 @@ def test_what_was_published_before_stays_when_its_successor_fails(world: World) 
 def test_a_full_disk_poisons_the_upload_and_is_forgotten_when_there_is_room(
     small_disk: Path,
 ) -> None:
-    spool = Spool.open(small_disk, Settings(data=small_disk))
+    settings = Settings(data=small_disk, min_free_bytes=0, min_free_inodes=0)
+    spool = Spool.open(small_disk, settings)
     for path in spool.layout.directories():
         path.mkdir(parents=True, exist_ok=True)
     home = spool.sender(SENDER)

@@ -16,7 +16,8 @@ from batch.sftp_server import files, refusals
 from batch.sftp_server.auth import weakness
 from batch.sftp_server.home import Refusal
 from batch.sftp_server.protocol import Packet, Status
-from batch.storage.spool import Entry
+from batch.storage.room import NoRoom
+from batch.storage.spool import Entry, Poisoned
 
 NOW = 1_795_327_500.0
 """2026-11-22 06:05 UTC."""
@@ -31,6 +32,9 @@ NOW = 1_795_327_500.0
         (FileExistsError("/srv/x"), refusals.THERE_ALREADY),
         (OSError(errno.ENOSPC, "No space left on device", "/srv/x"), refusals.NO_SPACE),
         (OSError(errno.EDQUOT, "Quota exceeded"), refusals.NO_SPACE),
+        (NoRoom(), refusals.NO_SPACE),
+        (Poisoned("x: no space", errno.ENOSPC), refusals.NO_SPACE),
+        (Poisoned("x: Input/output error", errno.EIO), refusals.DISK_FAILED),
         (OSError(errno.EMFILE, "Too many open files"), refusals.TOO_BUSY),
         (OSError(errno.EIO, "Input/output error", "/srv/x"), refusals.DISK_FAILED),
         (PermissionError(errno.EACCES, "Permission denied", "/srv/x"), refusals.DISK_FAILED),

@@ -1,0 +1,79 @@
+"""The floor: the part of the disk that uploads leave to what is sealed, to answers, to databases.
+
+Below it nothing new comes in, and all that was taken in goes on. Asked at each OPEN for writing
+and each time the uploads of this process together have grown by a step, never for each packet.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from batch import journal
+
+STEP = 8_000_000
+"""Bytes written between two looks: what all uploads together may go below the floor."""
+AGAIN_SECONDS = 1.0
+"""Below the floor, how long an answer holds for uploads under way."""
+
+
+class NoRoom(OSError):
+    """The floor is reached: to the sender a full disk; the operator is told by ``Room``, once."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ENOSPC, "the floor of free space is reached")
+
+
+@dataclass(slots=True)
+class Room:
+    """Free bytes and inodes of the file system of ``place`` against their floors."""
+
+    place: Path
+    min_bytes: int
+    min_inodes: int
+    _scarce: bool = False
+    _told: bool = False
+    _grown: int = 0
+    _asked_at: float = 0.0
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def ask(self) -> None:
+        """Look now. Raises NoRoom below a floor."""
+        with self._guard:
+            self._look()
+
+    def grow(self, count: int) -> None:
+        """``count`` bytes are about to be written: look at each step. Raises NoRoom."""
+        with self._guard:
+            self._grown += count
+            stale = time.monotonic() - self._asked_at > AGAIN_SECONDS
+            if self._grown >= STEP or (self._scarce and stale):
+                self._look()
+            elif self._scarce:
+                raise NoRoom
+
+    def _look(self) -> None:
+        found = os.statvfs(self.place)
+        self._grown, self._asked_at = 0, time.monotonic()
+        free = found.f_bavail * found.f_frsize
+        inodes = found.f_favail if found.f_files else None
+        self._scarce = free < self.min_bytes or (inodes is not None and inodes < self.min_inodes)
+        self._tell(free, inodes)
+        if self._scarce:
+            raise NoRoom
+
+    def _tell(self, free: int, inodes: int | None) -> None:
+        """One line when the floor is reached and one when it is left, by a tenth: no flutter."""
+        left = f"{free // 1_000_000} MB" + ("" if inodes is None else f" and {inodes} inodes")
+        if self._scarce and not self._told:
+            self._told = True
+            journal.problem(f"new uploads are refused until there is room: {left} free")
+        elif self._told and not self._scarce:
+            few = inodes is not None and inodes < self.min_inodes * 1.1
+            if free >= self.min_bytes * 1.1 and not few:
+                self._told = False
+                journal.problem(f"there is room again, uploads are taken: {left} free")
