@@ -26,6 +26,8 @@ RESTART_SECONDS = 1.0
 """Pause before a process that ended is started again."""
 EARLY_SECONDS = 30.0
 """A process that cannot start sooner than this after the first start never will: serve ends."""
+DATABASE_SECONDS = 2.0
+"""How long the start waits for a locked database before it begins without."""
 CANNOT_START = 3
 """How a process ends that has said on stderr why it cannot work here."""
 _PR_SET_PDEATHSIG = 1
@@ -48,8 +50,9 @@ class Supervisor:
 
     def run(self) -> int:
         """Until SIGTERM; 0 when drained, 1 when a process could not start."""
-        instance = Instance.open(self.settings)
+        instance = Instance.open(self.settings, wait=DATABASE_SECONDS, serves=True)
         with instance.owned():
+            instance.check_disk()
             for found in recovery.recover(instance):
                 journal.problem(found)
             signal.signal(signal.SIGTERM, self._stop)
@@ -59,6 +62,13 @@ class Supervisor:
             code = self._watch(time.monotonic())
             self._drain()
             return code
+
+    def _start_again(self, role: str) -> None:
+        """A machine without a process or a descriptor to spare is tried again, and ends nothing."""
+        try:
+            self._start(role)
+        except OSError as error:
+            journal.problem(f"the {role} process cannot be started for now", error)
 
     def _start(self, role: str) -> None:
         given = self.settings.model_dump_json()
@@ -79,7 +89,7 @@ class Supervisor:
                 if code == CANNOT_START and time.monotonic() - started < EARLY_SECONDS:
                     return 1
                 time.sleep(RESTART_SECONDS)
-                self._start(role)
+                self._start_again(role)
         return 0
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:

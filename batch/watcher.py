@@ -6,6 +6,7 @@ period, and each second over those that hold something not yet sealed.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -30,6 +31,8 @@ from batch.storage.layout import Layout
 
 ACTIVE_SECONDS = 1.0
 """Period of the sweep over inboxes that hold something: the grace of a GO is some seconds."""
+AGAIN_SECONDS = 60.0
+"""Pause before hints are asked for again where there were none: it may cost a watch per folder."""
 REST_SECONDS = 0.1
 """Pause after each sweep: a burst of hints makes ten sweeps a second, not one for each file."""
 
@@ -49,8 +52,8 @@ class Hints(FileSystemEventHandler):
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        if event.event_type in ("opened", "closed_no_write"):
-            return
+        if event.event_type in ("opened", "closed_no_write", "deleted"):
+            return  # none of them can make a set complete; archiving alone deletes by the thousand
         path = Path(os.fsdecode(event.dest_path or event.src_path))
         if self.layout.sealed in path.parents:
             self.work.set()
@@ -77,6 +80,10 @@ class Watcher:
     work: threading.Event
     watchdog: bool = True
     _stopping: bool = False
+    _observer: BaseObserver | None = None
+    _observe_at: float = 0.0
+    _refusal: int = 0
+    _patient_until: float = 0.0
     _active: set[Place] = field(default_factory=set)
     _seen: defaultdict[Place, Seen] = field(default_factory=lambda: defaultdict(Seen))
 
@@ -84,31 +91,51 @@ class Watcher:
         self._hints = Hints(self.instance.layout, self.work)
 
     def run(self) -> None:
-        """Until ``stop``: sweep where hinted, each second where files wait, and each period."""
-        observer = self._observe()
+        """Until ``stop``: sweep where hinted, each second where files wait, and each period.
+
+        No fault of the disk or of inotify ends it.
+        """
         period = self.instance.settings.sweep_seconds
         next_full = 0.0
         while not self._stopping:
             if time.monotonic() >= next_full:
                 next_full = time.monotonic() + period
+                self._keep_observing()
                 self._sweep(self._everywhere())
                 self.work.set()
             self._sweep(self._hints.take() | self._active)
             time.sleep(REST_SECONDS)
-            self._hints.woken.wait(min(ACTIVE_SECONDS if self._active else period, period))
-        if observer is not None:
-            observer.stop()
-            observer.join()
+            until_full = max(0.0, next_full - time.monotonic())
+            self._hints.woken.wait(min(ACTIVE_SECONDS, until_full) if self._active else until_full)
+        self._end_observing()
 
     def stop(self) -> None:
         """Ends ``run`` after the sweep it is in."""
         self._stopping = True
         self._hints.woken.set()
 
+    def _keep_observing(self) -> None:
+        """See that hints come: threads of the library end without a word at an error."""
+        if not self.watchdog:
+            return
+        observer, now = self._observer, time.monotonic()
+        if observer is not None:
+            if observer.is_alive() and all(e.is_alive() for e in observer.emitters):
+                return
+            journal.problem("hints from inotify ended; the sweep goes on alone for now")
+            self._end_observing()
+        elif now >= self._observe_at:
+            self._observe_at = now + AGAIN_SECONDS
+            self._observer = self._observe()
+
+    def _end_observing(self) -> None:
+        observer, self._observer = self._observer, None
+        if observer is not None:
+            observer.stop()
+            observer.join()
+
     def _observe(self) -> BaseObserver | None:
         """Hints from inotify; where there are none to be had, the sweep does it all."""
-        if not self.watchdog:
-            return None
         observer = Observer()
         try:
             observer.schedule(self._hints, str(self.instance.layout.channels), recursive=True)
@@ -117,25 +144,47 @@ class Watcher:
             # but said in the observer's own thread, at any time from here on.
             warnings.filterwarnings("ignore", _FOUND_TWICE, RuntimeWarning)
             observer.start()
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # the latter: no thread can be started
             journal.problem("no hints from inotify; the sweep goes on alone", error)
+            observer.stop()  # those of its threads that did start
             return None
         return observer
 
     def _everywhere(self) -> set[Place]:
-        homes = self.instance.spool.senders()
+        """Every inbox; those looked at before where the disk does not say now."""
+        try:
+            homes = list(self.instance.spool.senders())
+        except OSError as error:
+            journal.problem("the inboxes cannot be listed; the next sweep tries again", error)
+            return set(self._seen)
         return {(home.sender, folder) for home in homes for folder in INBOXES}
 
     def _sweep(self, places: set[Place]) -> None:
+        self._look_for_refusals()
         for sender, folder in sorted(places):
             try:
                 self._sweep_inbox(Inbox(self.instance.layout, sender, folder))
             except Exception as error:
                 journal.problem(f"sweep of {sender}/{folder}", error)
 
+    def _look_for_refusals(self) -> None:
+        """After a GO that could not come in, nothing is given up on for as long as any file waits:
+        nobody gets a negative answer because too much was waiting here."""
+        backlog = self.instance.spool.backlog
+        try:
+            full = backlog.full()
+        except OSError:
+            full = True
+        latest = backlog.latest_refusal()
+        if full or latest != self._refusal:
+            self._refusal = latest
+            self._patient_until = time.monotonic() + self.instance.settings.unfinished_seconds
+
     def _sweep_inbox(self, inbox: Inbox) -> None:
         settings, place = self.instance.settings, (inbox.sender, inbox.folder)
-        waits = Waits(settings.grace_seconds, settings.unfinished_seconds, settings.settle_seconds)
+        patient = time.monotonic() < self._patient_until
+        unfinished = math.inf if patient else settings.unfinished_seconds
+        waits = Waits(settings.grace_seconds, unfinished, settings.settle_seconds)
         with self.instance.spool.sender(inbox.sender).locked():
             swept = sealing.sweep(inbox, self._seen[place], waits, datetime.now(UTC))
         for stem, error in swept.failed:

@@ -24,9 +24,10 @@ from batch import journal
 from batch.errors import Busy
 from batch.registers import Channel
 from batch.sftp_server.gate import Gate
+from batch.sftp_server.memory import Memory
 from batch.sftp_server.operations import Operations
 from batch.sftp_server.session import SftpSession
-from batch.storage.registers import USER_NAME, Registers
+from batch.storage.registers import USER_NAME
 
 MOST_TRIES = 6
 """Keys that one connection may try, as OpenSSH's MaxAuthTries."""
@@ -56,6 +57,12 @@ def _too_many() -> asyncssh.DisconnectError:
     )
 
 
+def _not_now() -> asyncssh.DisconnectError:
+    return asyncssh.DisconnectError(
+        asyncssh.DISC_SERVICE_NOT_AVAILABLE, "logins cannot be judged now; come back in a moment"
+    )
+
+
 def weakness(key: asyncssh.SSHKey) -> str | None:
     """Why a key of this kind is never accepted; None when the policy allows it.
 
@@ -76,14 +83,13 @@ def weakness(key: asyncssh.SSHKey) -> str | None:
 class Doorkeeper:
     """Judges a user and a key by the registers, read afresh each time.
 
-    When the registers are out of reach, the last answer about a user stands: our outage keeps
-    no sender out that was here before.
+    When the registers are out of reach, they are judged as they were when last read; when they
+    never were, the client is told to come back, and not that its key is wrong.
     """
 
-    registers: Registers
+    memory: Memory
     pool: Executor
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    _known: dict[str, Channel] = field(default_factory=dict)
 
     async def admits(self, user: str, key: asyncssh.SSHKey) -> Channel | str:
         """The channel that ``user`` proves to be with ``key`` (its signature is asyncssh's to
@@ -94,8 +100,8 @@ class Doorkeeper:
         if weak is not None:
             return f"weak key: {weak}"
         channel = await self._channel(user)
-        if isinstance(channel, str):
-            return channel
+        if channel is None:
+            return "no such user"
         at = self.now()
         if not channel.open.covers(at):
             return "the channel is not open"
@@ -104,18 +110,13 @@ class Doorkeeper:
             return "the key is not one of the channel's"
         return channel
 
-    async def _channel(self, user: str) -> Channel | str:
+    async def _channel(self, user: str) -> Channel | None:
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(self.pool, self.registers.channel_of_user, user)
+            return await loop.run_in_executor(self.pool, self.memory.channel_of_user, user)
         except Busy as error:
-            journal.problem("login judged by the registers as last read", error)
-            return self._known.get(user, "the registers are out of reach")
-        if found is None:
-            self._known.pop(user, None)
-            return "no such user"
-        self._known[user] = found
-        return found
+            journal.login_refused(user, "?", str(error))
+            raise _not_now() from error
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ from batch.registers import Channel
 from batch.settings import Settings
 from batch.sftp_server.auth import MOST_CHANNELS, SIGNATURES, Doorkeeper, House, Visit
 from batch.sftp_server.gate import Gate
+from batch.sftp_server.memory import Memory
 from batch.sftp_server.operations import Operations
 from batch.storage.instance import Instance
 from batch.storage.layout import Layout
@@ -53,6 +54,9 @@ VERSION_LINE = "fla-batch"
 REGISTER_THREADS = 4
 """Look-ups at login at once, apart from the disk's, which a slow disk may fill."""
 
+REGISTER_SECONDS = 2.0
+"""How long a look-up waits for a locked database before it goes by memory."""
+
 KEEPALIVE_SECONDS = 30
 KEEPALIVES = 3
 """A client that answers none of these is gone: under two minutes."""
@@ -71,8 +75,9 @@ def main(settings: Settings, ready: Ready) -> None:
     InstanceError when the instance, its host key or the port is not as it must be.
     """
     _raise_file_limit()
-    instance = Instance.open(settings)
+    instance = Instance.open(settings, wait=REGISTER_SECONDS, serves=True)
     registers = Registers(instance.production)
+    instance.spool.drop_staging()
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -100,9 +105,12 @@ async def serve(
     def operations(channel: Channel) -> Operations:
         return Operations(spool.sender(channel.sender), settings)
 
+    memory = Memory(registers, lookups)
     house = House(
-        Doorkeeper(registers, lookups), Gate(settings), operations, disk, settings.idle_seconds
+        Doorkeeper(memory, lookups), Gate(settings), operations, disk, settings.idle_seconds
     )
+    await memory.look()
+    keeping = asyncio.ensure_future(memory.keep())
     try:
         acceptor = await _listen(settings, house)
         host, port = settings.host, acceptor.get_port()
@@ -113,6 +121,7 @@ async def serve(
         await _drain(house)
         journal.stopped("asked to")
     finally:
+        keeping.cancel()
         for pool in (disk, lookups):
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -16,13 +16,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from sqlalchemy import Engine
 
-from batch.errors import InstanceError
+from batch import journal
+from batch.errors import Busy, InstanceError
 from batch.settings import Settings
 from batch.signing.institution import make_institution
-from batch.storage import durable, migrations
-from batch.storage.database import engine_for
+from batch.storage import durable, file_system, migrations
+from batch.storage.database import BUSY_SECONDS, engine_for
 from batch.storage.layout import Layout
-from batch.storage.spool import Spool, check_file_system
+from batch.storage.spool import Spool
 
 OWNER_SECONDS = 5.0
 """How long a starting server waits for a killed one's processes to be gone."""
@@ -33,20 +34,44 @@ class Instance:
     """An open instance. Engines connect on first use, so a reader of one database opens one."""
 
     settings: Settings
+    wait: float = BUSY_SECONDS
 
     @classmethod
-    def open(cls, settings: Settings) -> Instance:
-        """Raise InstanceError when ``init`` has not made it, or made it with another version."""
-        instance = cls(settings)
-        for path in (*instance.layout.directories(), instance.production_path, instance.test_path):
-            if not path.exists():
-                raise InstanceError(
-                    f"{settings.data}: no instance here ({path.name} is missing); "
-                    "make it with: fla-batch init"
-                )
-        for engine in (instance.production, instance.test):
-            migrations.check(engine)
+    def open(
+        cls, settings: Settings, *, wait: float = BUSY_SECONDS, serves: bool = False
+    ) -> Instance:
+        """Raise InstanceError when ``init`` has not made it, or made it with another version.
+
+        ``wait``: seconds for which a locked database is asked again, then Busy. To one that
+        ``serves``, a database that is away is no error: told, and taken up when it is back.
+        """
+        instance = cls(settings, wait)
+        for path in instance.layout.directories():
+            if not path.exists() and path != instance.layout.databases:
+                raise _no_instance(settings.data, path)
+        for engine, path in (
+            (instance.production, instance.production_path),
+            (instance.test, instance.test_path),
+        ):
+            try:
+                instance._must_have(path)
+                migrations.check(engine)
+            except Busy as fault:
+                if not serves:
+                    raise
+                journal.problem(f"{path.name} is away; we begin without it", fault)
         return instance
+
+    def _must_have(self, path: Path) -> None:
+        """Raise Busy when a database that was made once is not there: it was moved away."""
+        if _holds(path):
+            return
+        if not _holds(self.layout.institution_certificate):
+            raise _no_instance(self.settings.data, path)
+        raise Busy(
+            f"{self.settings.data}: its database {path.name} is missing or empty; put it back "
+            "(fla-batch init would begin an empty one)"
+        )
 
     @classmethod
     def make(cls, settings: Settings, at: datetime) -> Instance:
@@ -54,9 +79,11 @@ class Instance:
         instance = cls(settings)
         for path in instance.layout.directories():
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        check_file_system(instance.layout)
-        for engine in (instance.production, instance.test):
+        file_system.check(instance.layout)
+        for path in (instance.production_path, instance.test_path):
+            engine = engine_for(path, create=True)
             migrations.upgrade(engine)
+            engine.dispose()
         instance._make_keys(at)
         for path in instance.layout.directories():
             durable.sync_directory(path)
@@ -68,7 +95,7 @@ class Instance:
 
     @cached_property
     def spool(self) -> Spool:
-        return Spool(self.layout, self.settings)
+        return Spool.open(self.settings.data, self.settings)
 
     @property
     def production_path(self) -> Path:
@@ -81,12 +108,12 @@ class Instance:
     @cached_property
     def production(self) -> Engine:
         """Registers, and all that came in IN."""
-        return engine_for(self.production_path)
+        return engine_for(self.production_path, wait=self.wait, demand=migrations.OURS)
 
     @cached_property
     def test(self) -> Engine:
         """All that came in INTEST, apart from production's tables."""
-        return engine_for(self.test_path)
+        return engine_for(self.test_path, wait=self.wait, demand=migrations.OURS)
 
     @contextmanager
     def owned(self) -> Iterator[None]:
@@ -102,6 +129,13 @@ class Instance:
         finally:
             os.close(descriptor)
 
+    def check_disk(self) -> None:
+        """Raise SpoolFault where the file system will not do; tell of one that is in doubt."""
+        file_system.check(self.layout)
+        doubt = file_system.doubt(self.layout)
+        if doubt is not None:
+            journal.problem(doubt)
+
     def _make_keys(self, at: datetime) -> None:
         layout = self.layout
         if not _holds(layout.host_key):
@@ -114,6 +148,12 @@ class Instance:
             durable.replace_file(layout.institution_key, key)
             durable.replace_file(layout.institution_certificate, certificate)
             layout.institution_certificate.chmod(0o444)
+
+
+def _no_instance(data: Path, missing: Path) -> InstanceError:
+    return InstanceError(
+        f"{data}: no instance here ({missing.name} is missing); make it with: fla-batch init"
+    )
 
 
 def _holds(path: Path) -> bool:

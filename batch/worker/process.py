@@ -10,6 +10,7 @@ from batch import journal
 from batch.errors import Busy, Fault
 from batch.settings import Settings
 from batch.signing import certificate, signature
+from batch.storage import recovery
 from batch.storage.instance import Instance
 from batch.storage.registers import Registers
 from batch.watcher import Watcher
@@ -18,8 +19,15 @@ from batch.worker.loop import Worker
 from batch.worker.serving import descriptions
 from batch.worker.steps import Steps
 
+DATABASE_SECONDS = 5.0
+"""How long a transaction waits for an operator's: the other database is not to wait longer."""
+
 TROUBLE_SECONDS = 1.0
 """Pause after a fault that stopped a whole batch, such as a database that is away."""
+
+
+class WatcherEnded(Exception):
+    """The watcher's thread ended by itself: this process is of no use without it."""
 
 
 def make_worker(instance: Instance) -> Worker:
@@ -38,20 +46,32 @@ def make_worker(instance: Instance) -> Worker:
 
 
 def main(settings: Settings) -> None:
-    """Work until SIGTERM; the set in hand is finished first."""
-    instance = Instance.open(settings)
+    """Work until SIGTERM; the set in hand is finished first. Raises WatcherEnded."""
+    instance = Instance.open(settings, wait=DATABASE_SECONDS, serves=True)
     worker = make_worker(instance)
-    work, stop = threading.Event(), threading.Event()
-    watcher = Watcher(instance, work)
+    work, stop, asked = threading.Event(), threading.Event(), threading.Event()
+    watcher = Watcher(instance, work, watchdog=settings.watchdog)
+
+    def sweep() -> None:
+        try:
+            watcher.run()
+        except BaseException as error:
+            journal.problem("the watcher cannot go on", error)
+        finally:
+            stop.set()
+            work.set()
 
     def stopping(_number: int, _frame: FrameType | None) -> None:
+        asked.set()
         stop.set()
         work.set()
 
     signal.signal(signal.SIGTERM, stopping)
     signal.signal(signal.SIGINT, stopping)
-    sweeping = threading.Thread(target=watcher.run, name="watcher")
+    sweeping = threading.Thread(target=sweep, name="watcher")
     sweeping.start()
+    for found in recovery.finish_unlisting(instance):  # a worker may have been killed alone
+        journal.problem(found)
     try:
         while not stop.is_set():
             work.wait(settings.sweep_seconds)
@@ -60,6 +80,8 @@ def main(settings: Settings) -> None:
     finally:
         watcher.stop()
         sweeping.join()
+    if not asked.is_set():
+        raise WatcherEnded("nobody looks into the inboxes any more; to be started again")
 
 
 def _work(worker: Worker, stop: threading.Event) -> None:

@@ -39,7 +39,7 @@ NSSO = NssoNumber.parse("199999934")
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = engine_for(tmp_path / "ledger.sqlite")
+    made = engine_for(tmp_path / "ledger.sqlite", create=True)
     with writing(made) as connection:
         metadata.create_all(connection)
     yield made

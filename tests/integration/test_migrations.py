@@ -17,7 +17,7 @@ from batch.storage.tables import metadata
 
 
 def test_migrated_tables_are_the_programs_tables(tmp_path: Path) -> None:
-    engine = engine_for(tmp_path / "new.sqlite")
+    engine = engine_for(tmp_path / "new.sqlite", create=True)
     migrations.upgrade(engine)
     with reading(engine) as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
@@ -30,19 +30,26 @@ def test_the_head_is_the_last_version() -> None:
     assert scripts.get_current_head() == migrations.HEAD
 
 
-def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:
-    engine = engine_for(tmp_path / "new.sqlite")
-    migrations.upgrade(engine)
-    migrations.upgrade(engine)
+def checked(path: Path) -> None:
+    """As every command but ``init`` does."""
+    engine = engine_for(path, demand=migrations.OURS)
     migrations.check(engine)
     engine.dispose()
 
 
+def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:
+    engine = engine_for(tmp_path / "new.sqlite", create=True)
+    migrations.upgrade(engine)
+    migrations.upgrade(engine)
+    engine.dispose()
+    checked(tmp_path / "new.sqlite")
+
+
 def test_a_database_of_another_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    engine = engine_for(tmp_path / "new.sqlite")
+    engine = engine_for(tmp_path / "new.sqlite", create=True)
     migrations.upgrade(engine)
     with writing(engine) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(InstanceError, match="fla-batch init"):
-        migrations.check(engine)
     engine.dispose()
+    with pytest.raises(InstanceError, match=r"version 9999.*fla-batch init"):
+        checked(tmp_path / "new.sqlite")

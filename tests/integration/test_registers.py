@@ -57,7 +57,7 @@ ANOTHER = wanted(PAYROLL, Quality.SERVICE_PROVIDER, "EXP_PAY", "mandatary")
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = engine_for(tmp_path / "production.sqlite")
+    engine = engine_for(tmp_path / "production.sqlite", create=True)
     metadata.create_all(engine)
     yield engine
     engine.dispose()

@@ -322,7 +322,7 @@ def test_no_bytes_make_reading_a_login_key_fail_otherwise(data: bytes, start: by
 @pytest.fixture
 def admin(tmp_path: Path) -> Iterator[RegistersAdmin]:
     """Empty registers."""
-    engine = engine_for(tmp_path / "production.sqlite")
+    engine = engine_for(tmp_path / "production.sqlite", create=True)
     metadata.create_all(engine)
     yield RegistersAdmin(engine)
     engine.dispose()

@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from batch.settings import Settings
 from batch.sftp_server.protocol import Packet
 from batch.sftp_server.server import serve
+from batch.storage import migrations
 from batch.storage import registers_tables as tables
-from batch.storage.database import writing
+from batch.storage.database import engine_for, writing
 from batch.storage.instance import Instance
 from batch.storage.registers import Registers
-from batch.storage.schema import metadata
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=30)
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
@@ -98,7 +98,9 @@ def make_instance(settings: Settings) -> Instance:
     instance = Instance(settings)
     for path in instance.layout.directories():
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    metadata.create_all(instance.production)
+    made = engine_for(instance.production_path, create=True)
+    migrations.upgrade(made)
+    made.dispose()
     host_key = instance.layout.host_key
     host_key.write_text(openssh_pem(ed25519.Ed25519PrivateKey.generate()))
     host_key.chmod(0o600)

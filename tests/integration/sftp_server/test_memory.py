@@ -1,0 +1,101 @@
+"""Logins while the registers are out of reach: as they were when last read, and then only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from sqlalchemy import insert
+
+from batch.errors import Busy
+from batch.settings import load
+from batch.sftp_server.memory import AWAY_SECONDS, Memory
+from batch.storage import registers_tables as tables
+from batch.storage.database import writing
+from batch.storage.instance import Instance
+from batch.storage.registers import Registers
+from tests.integration.sftp_server.support import LONG_AGO, make_instance, register
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[Instance]:
+    made = make_instance(load(data=tmp_path / "data"))
+    register(made, "000001", "alice", ed25519.Ed25519PrivateKey.generate())
+    yield made
+    made.production.dispose()
+
+
+@pytest.fixture
+def memory(instance: Instance) -> Iterator[Memory]:
+    with ThreadPoolExecutor(1) as pool:
+        yield Memory(Registers(instance.production), pool)
+
+
+@contextmanager
+def away(instance: Instance) -> Iterator[None]:
+    path = instance.production_path
+    path.rename(path.with_name("away"))
+    yield
+    path.with_name("away").rename(path)
+
+
+def test_who_never_logged_in_is_known_with_its_keys(instance: Instance, memory: Memory) -> None:
+    memory.refresh()
+    afresh = memory.channel_of_user("alice")
+    memory.refresh()
+    with away(instance):
+        found = memory.channel_of_user("alice")
+        assert found is not None
+        assert afresh is not None
+        assert (found.keys, found.open) == (afresh.keys, afresh.open)
+        assert memory.channel_of_user("bob") is None
+
+
+def test_registers_that_were_never_read_refuse_nobody(instance: Instance, memory: Memory) -> None:
+    with away(instance):
+        memory.refresh()
+        with pytest.raises(Busy):
+            memory.channel_of_user("alice")
+
+
+def test_a_change_is_read_at_the_next_look(instance: Instance, memory: Memory) -> None:
+    memory.refresh()
+    with writing(instance.production) as connection:
+        connection.execute(tables.channel_key.update().values(until=LONG_AGO))
+        connection.execute(insert(tables.register_event).values(at=LONG_AGO, what="x", detail={}))
+    memory.refresh()
+    with away(instance):
+        found = memory.channel_of_user("alice")
+        assert found is not None
+        assert [key.valid.until for key in found.keys] == [LONG_AGO]
+
+
+def test_what_a_login_saw_is_remembered_before_the_next_look(
+    instance: Instance, memory: Memory
+) -> None:
+    memory.refresh()
+    with writing(instance.production) as connection:
+        connection.execute(tables.channel.update().values(closed_at=LONG_AGO))
+    memory.channel_of_user("alice")
+    with away(instance):
+        found = memory.channel_of_user("alice")
+        assert found is not None
+        assert found.open.until == LONG_AGO
+
+
+def test_memory_is_not_asked_once_the_registers_are_back(
+    instance: Instance, memory: Memory
+) -> None:
+    memory.refresh()
+    with away(instance):
+        assert memory.channel_of_user("alice") is not None
+    with writing(instance.production) as connection:
+        connection.execute(tables.channel.update().values(user="carol"))
+    time.sleep(AWAY_SECONDS)
+    assert memory.channel_of_user("alice") is None
+    assert memory.channel_of_user("carol") is not None
