@@ -3,7 +3,8 @@
     Received -> Sealed -> Verified -> Ingested -> Answered
                    `----> Refused ----------------^
 
-A set that stopped the worker too often is quarantined: an operator brings it back.
+A set that stopped the worker too often is quarantined: an operator has it tried again from where
+it stood, or refused there for good.
 
 *Validated* is a state of a form, not of a set: a set may hold a million forms, so they pass
 through validation and into the ledger one by one inside the step from Verified to Ingested.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -14,11 +15,11 @@ from batch.cli import output
 from batch.cli.values import one_of, parsed
 from batch.errors import InstanceError, OperatorError
 from batch.identifiers import EnterpriseNumber, Inss, InvalidIdentifier
+from batch.names import Folder
 from batch.settings import Settings
-from batch.storage import accounts, dossiers, reports, submissions
-from batch.storage.database import reading, writing
+from batch.storage import accounts, quarantine, reconcile, reports
+from batch.storage.database import Transaction, reading, writing
 from batch.storage.instance import Instance
-from batch.storage.recovery import problems
 from batch.storage.reports import Report
 
 submission = typer.Typer(no_args_is_help=True, help="Sets that came in, and what became of them.")
@@ -77,10 +78,15 @@ def list_submissions(
     only_problems: Annotated[
         bool, typer.Option("--problems", help="Only what an operator must look at; exit 1 if any.")
     ] = False,
+    thorough: Annotated[
+        bool, typer.Option(help="With --problems: every archived set and shown answer as well.")
+    ] = False,
     limit: Annotated[int, typer.Option(help="At most this many sets.")] = 1000,
     json: output.Json = False,
 ) -> None:
     """The latest sets: state, forms accepted and refused, codes; quarantine included."""
+    if thorough and not only_problems:
+        raise OperatorError("--thorough goes with --problems")
     instance = Instance.open(context.obj)
     found = [
         line
@@ -88,7 +94,7 @@ def list_submissions(
         for line in reports.lines(engine, limit, only_problems)
     ]
     found = sorted(found, key=lambda line: line.sealed_at, reverse=True)[:limit]
-    loose = list(problems(instance)) if only_problems else []
+    loose = _loose(instance, thorough) if only_problems else []
     if json:
         lines = [{**output.plain(line), "verdict": line.verdict} for line in found]
         output.document([*lines, *({"problem": text} for text in loose)])
@@ -98,6 +104,14 @@ def list_submissions(
             output.errors.print(text, markup=False)
     if only_problems and (found or loose):
         raise typer.Exit(1)
+
+
+def _loose(instance: Instance, thorough: bool) -> list[str]:
+    """What does not fit together on disk and in the database, each once."""
+    found = [*reconcile.problems(instance), *reconcile.damaged(instance)]
+    if thorough:
+        found += reconcile.archive_problems(instance)
+    return list(dict.fromkeys(found))
 
 
 _LINE_COLUMNS = (
@@ -157,20 +171,43 @@ def retry_submission(
     json: output.Json = False,
 ) -> None:
     """Try a set in quarantine again, from where it stood."""
-    instance = Instance.open(context.obj)
-    waiting = [r for r in _find(instance, stem) if r.state == "quarantined"]
-    if not waiting:
-        raise OperatorError(f"{stem}: not in quarantine; see: fla-batch submission show {stem}")
-    for report in waiting:
-        key = reports.key_of(report)
-        engine = instance.test if key.folder.is_test else instance.production
-        with writing(engine) as connection:
-            submissions.retry(connection, report.id, datetime.now(UTC))
-        dossiers.move_to(instance.layout, key, instance.layout.sealed)
+    wished = _wish(context, stem, quarantine.retry)
     if json:
-        output.document({"retried": [r.stem for r in waiting]})
+        output.document({"retried": wished})
     else:
         output.console.print(f"{stem}: will be tried again")
+
+
+@submission.command("refuse")
+def refuse_submission(
+    context: typer.Context,
+    stem: Annotated[str, typer.Argument(help="The stem of a set in quarantine.")],
+    json: output.Json = False,
+) -> None:
+    """Give the final word on a set in quarantine that cannot be mended: refused, code 430.
+
+    Its content is not read again. The sender may send the same FI under a new stem.
+    """
+    wished = _wish(context, stem, quarantine.refuse)
+    if json:
+        output.document({"refused": wished})
+    else:
+        output.console.print(f"{stem}: will be refused with code 430")
+
+
+def _wish(
+    context: typer.Context, stem: str, wish: Callable[[Transaction, int, datetime], bool]
+) -> list[str]:
+    """Record it for every content of the stem in quarantine; ``serve`` carries it out."""
+    instance, wished = Instance.open(context.obj), []
+    for report in _find(instance, stem):
+        test = Folder(report.folder).is_test
+        with writing(instance.test if test else instance.production) as connection:
+            if wish(connection, report.id, datetime.now(UTC)):
+                wished.append(report.stem)
+    if not wished:
+        raise OperatorError(f"{stem}: not in quarantine; see: fla-batch submission show {stem}")
+    return wished
 
 
 @account.command("show")

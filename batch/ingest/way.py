@@ -6,7 +6,8 @@
 
 Each stage is a pure function in a module of its own; the worker gathers the facts, calls it,
 and commits the result with its answer in one transaction. ``docs/flow.md`` holds the table
-below for people; a test keeps the two the same.
+below for people; a test keeps the two the same. A set that stops the worker too often waits in
+quarantine; one that an operator gives up there goes the rest of the way unread.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ class Step(StrEnum):
     """What is to be done with a set next, and the module that decides it."""
 
     SEAL = "seal"  # batch.ingest.receive decides, batch.storage.sealing does
-    VERIFY = "verify"  # batch.ingest.reception
-    INGEST = "ingest"  # batch.ingest.content, and the service
+    VERIFY = "verify"  # batch.ingest.reception, or technical for a set given up
+    INGEST = "ingest"  # batch.ingest.content and the service, or technical
     SHOW = "show"  # batch.ingest.answer made the bytes, batch.storage.dossiers shows them
     ARCHIVE = "archive"
     WAIT = "wait"  # for an operator
@@ -98,7 +99,7 @@ TABLE = (
     Row(
         Stage.QUARANTINED,
         "an operator",
-        "it stopped the worker too often; its bytes are kept",
+        "it stopped the worker too often: a technical verdict, ours alone; its bytes are kept",
         "it stays in quarantine",
     ),
 )

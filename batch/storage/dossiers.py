@@ -107,10 +107,16 @@ class Emission:
 
 def dossier(layout: Layout, key: SetKey) -> Dossier:
     """Find the directory of a set; SpoolFault when it is nowhere."""
-    for parent in (layout.sealed, layout.quarantine, layout.arch):
-        if (parent / str(key)).is_dir():
-            return Dossier(parent / str(key))
-    raise SpoolFault(f"{key}: its directory is missing")
+    found = place(layout, str(key))
+    if found is None:
+        raise SpoolFault(f"{key}: its directory is missing")
+    return Dossier(found)
+
+
+def place(layout: Layout, name: str) -> Path | None:
+    """Where the directory of this name stands; None when it is nowhere."""
+    places = (parent / name for parent in (layout.sealed, layout.quarantine, layout.arch))
+    return next((path for path in places if path.is_dir()), None)
 
 
 def emit(layout: Layout, emissions: Sequence[Emission]) -> None:

@@ -11,9 +11,9 @@ from sqlalchemy import Engine, select
 
 from batch.names import Kind
 from batch.states import Stage
+from batch.storage.claims import Claim
 from batch.storage.database import reading
 from batch.storage.submission_tables import part, submission
-from batch.storage.submissions import Claim
 
 
 @dataclass(frozen=True, slots=True)

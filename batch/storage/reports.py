@@ -8,9 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Row, Select, select
 
-from batch.identifiers import SenderNumber
-from batch.names import Folder, Kind, split
-from batch.states import SetKey, Stage
+from batch.names import Kind, split
+from batch.states import Stage
 from batch.storage.database import reading
 from batch.storage.submission_tables import answer, event, finding, part, submission
 
@@ -108,8 +107,10 @@ class Report:
 
 def verdict_of(state: str, accepted: int | None, refused: int | None) -> str:
     """What became of a set, in words: its state says only how far it is."""
+    if state == Stage.QUARANTINED:
+        return "technical"  # the channel's own: the sender is told nothing before an operator
     if accepted is None:
-        waiting = state in (Stage.SEALED, Stage.VERIFIED, Stage.QUARANTINED)
+        waiting = state in (Stage.SEALED, Stage.VERIFIED)
         return "none yet" if waiting else "refused at reception"
     if not refused:
         return "accepted"
@@ -120,13 +121,6 @@ def stem_of(text: str) -> str:
     """The stem meant by an operator, who may also give the name of any file of the set."""
     name = split(text)
     return name.stem if name is not None else text
-
-
-def key_of(report: Report) -> SetKey:
-    """Where the set's directory is found."""
-    return SetKey(
-        SenderNumber(report.sender_number), Folder(report.folder), report.stem, report.ordinal
-    )
 
 
 def lines(engine: Engine, limit: int, only_problems: bool = False) -> list[Line]:

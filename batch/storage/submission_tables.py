@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from batch.states import Stage
@@ -43,6 +44,7 @@ submission = Table(
     Column("accepted", Integer),
     Column("refused", Integer),
     Column("problem", Text),
+    Column("given_up", Boolean, nullable=False, default=False, server_default=false()),
     CheckConstraint("state IN ('" + "', '".join(STATES) + "')", name="state"),
 )
 Index("ix_submission_stem", submission.c.stem)

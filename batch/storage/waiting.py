@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from sqlalchemy import Connection, select
 
@@ -15,11 +15,16 @@ from batch.storage.layout import Layout
 from batch.storage.submission_tables import answer, submission
 
 
-def sealed_sets(layout: Layout) -> list[tuple[SetKey, float]]:
-    """Every set in ``sealed``, with the time of its sealing; names that are no key are left."""
+def sealed_sets(layout: Layout, known: Container[str]) -> list[tuple[SetKey, float]]:
+    """Sets in ``sealed`` that are not yet ``known``, each with the time of its sealing.
+
+    Names that are no key are left.
+    """
     found: list[tuple[SetKey, float]] = []
     with os.scandir(layout.sealed) as listing:
         for item in listing:
+            if item.name in known:
+                continue
             try:
                 found.append((SetKey.parse(item.name), item.stat().st_mtime))
             except (ValueError, FileNotFoundError):

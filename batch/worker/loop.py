@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import assert_never
 
 from batch import journal
@@ -20,16 +21,18 @@ from batch.ingest import answer
 from batch.ingest.way import Step, next_step
 from batch.names import Kind
 from batch.states import Deferred, Ingested, Refused, Sealed, SetKey, Verified
-from batch.storage import dossiers, submissions, waiting
-from batch.storage.database import Database, is_outage, reading, writing
+from batch.storage import claims, dossiers, quarantine, stopped, submissions, waiting
+from batch.storage.claims import Claim, Claims, Fenced
+from batch.storage.database import Database, Transaction, is_outage, part, reading, writing
 from batch.storage.dossiers import Dossier
 from batch.storage.instance import Instance
-from batch.storage.submissions import Claim, Claims, Fenced
 from batch.worker import plan
 from batch.worker.steps import Decided, Steps
 
 PAUSE_SECONDS = 2.0
 """A set that could not be decided, or failed, is left alone this long."""
+LOOK_SECONDS = 1.0
+"""While sets wait, newcomers are looked for this often: 10,000 are not listed for each batch."""
 
 
 @dataclass(slots=True)
@@ -41,6 +44,11 @@ class Worker:
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     _not_before: dict[SetKey, float] = field(default_factory=dict)
     _owed: dict[bool, list[Claim]] = field(default_factory=dict)
+    _queues: dict[bool, plan.Queue] = field(
+        default_factory=lambda: {False: plan.Queue(), True: plan.Queue()}
+    )
+    _next_look: float = 0.0
+    _unarchived: set[SetKey] = field(default_factory=set)
 
     def run_until_idle(self) -> int:
         """Work until nothing is left that can be done now; how many sets were taken up."""
@@ -51,82 +59,110 @@ class Worker:
 
     def run_once(self) -> int:
         """One batch of each database; one that is away does not keep the other waiting."""
+        self._look()
+        self._archive_again()
         done = 0
-        for engine, test in ((self.instance.production, False), (self.instance.test, True)):
+        for engine, test in self._databases():
             try:
                 done += self._batch(engine, test)
             except Busy as fault:
                 journal.problem("a batch could not be finished for now", fault)
         return done
 
+    def _databases(self) -> tuple[tuple[Database, bool], ...]:
+        return (self.instance.production, False), (self.instance.test, True)
+
     def _batch(self, engine: Database, test: bool) -> int:
-        sets = self._choose(test)
-        if not sets:
+        chosen = self._choose(test)
+        if not chosen:
             return 0
         limit = self.instance.settings.max_attempts
         owed = self._owed.pop(test, [])
         try:
+            stopped.give_back_if_owed(self.instance.layout, engine, test=test)
             with writing(engine) as connection:
-                submissions.forgive(connection, owed)
-                sets = submissions.suspects(connection, sets)[:1] or sets  # a suspect works alone
-                claims = submissions.claim(connection, sets, self.clock(), limit)
+                claims.forgive(connection, owed)
+                alone = claims.suspect(connection, list(chosen.values()))
+                sets = [alone] if alone is not None else list(chosen.values())
+                claimed = claims.claim(connection, sets, self.clock(), limit)
+                self._set_aside(connection, claimed)
         except Busy:
             self._owed[test] = owed
+            self._queues[test].put_back(chosen)
             raise
+        self._queues[test].put_back(item for item, one in chosen.items() if one not in sets)
         try:
-            self._move_on(engine, claims)
+            self._move_on(engine, claimed)
         except Busy:
-            self._owed[test] = claims.todo
+            self._owed[test] = claimed.todo
             raise
         return len(sets)
 
-    def _move_on(self, engine: Database, claims: Claims) -> None:
-        self._quarantine(engine, claims.exhausted)
-        for key in claims.quarantined:  # its directory did not follow before a stop
-            self._set_aside(key)
-        self._archive(claims.answered)  # answered before a stop
+    def _move_on(self, engine: Database, claimed: Claims) -> None:
+        self._show(engine, [taken for taken, _ in claimed.quarantined])
+        for taken, problem in claimed.quarantined:  # the directory last: until then it is found
+            self._move(taken.sealed.key, self.instance.layout.quarantine)
+            journal.quarantined(taken.sealed.key, problem)
+        self._archive(claimed.answered)  # answered before a stop
         deferred = _Deferrals()
-        self._verify(engine, _at(Step.VERIFY, claims.todo), deferred)
-        self._show(engine, claims.todo)
+        self._verify(engine, _at(Step.VERIFY, claimed.todo), deferred)
+        self._show(engine, claimed.todo)
         with reading(engine) as connection:
-            ours = [submissions.reread(connection, taken) for taken in claims.todo]
+            ours = [claims.reread(connection, taken) for taken in claimed.todo]
         todo = [taken for taken in ours if taken is not None]
         self._ingest(engine, _at(Step.INGEST, todo), deferred)
         self._show(engine, todo)
         self._defer(engine, deferred)
 
-    def _choose(self, test: bool) -> list[Sealed]:
-        """A fair batch; two sets with the same FI never share one: the second may be a replay."""
+    def _look(self) -> None:
+        """Queue what waits: when nothing is left, and each second, so that no newcomer waits."""
+        known = self._queues[False].names | self._queues[True].names
         now = time.monotonic()
-        found = [
-            plan.Waiting(key, since)
-            for key, since in waiting.sealed_sets(self.instance.layout)
-            if key.folder.is_test is test and self._not_before.get(key, 0.0) <= now
-        ]
-        chosen: list[Sealed] = []
+        if known and now < self._next_look:
+            return
+        self._next_look = now + LOOK_SECONDS
+        self._release()
+        for key, since in waiting.sealed_sets(self.instance.layout, known):
+            if self._not_before.get(key, 0.0) <= now:
+                self._queues[key.folder.is_test].add([plan.Waiting(key, since)])
+
+    def _release(self) -> None:
+        """Bring back from quarantine what an operator wants tried again, or refused."""
+        for engine, test in self._databases():
+            try:
+                keys = quarantine.released(engine, self.instance.layout, test=test)
+            except Busy as fault:
+                journal.problem("the quarantine cannot be looked at for now", fault)
+                continue
+            for key in keys:
+                self._move(key, self.instance.layout.sealed)
+
+    def _choose(self, test: bool) -> dict[plan.Waiting, Sealed]:
+        """A fair batch; two sets with the same FI never share one: the second may be a replay."""
+        queue = self._queues[test]
+        chosen: dict[plan.Waiting, Sealed] = {}
         contents: set[tuple[str, str]] = set()
         size = 0
-        for key in plan.in_fair_order(found):
+        while len(chosen) < plan.MAX_SETS and (item := queue.take()):
             try:
-                sealed = dossiers.dossier(self.instance.layout, key).sealed()
+                sealed = dossiers.dossier(self.instance.layout, item.key).sealed()
             except SpoolFault as fault:
-                self._pause(key)
-                journal.problem(f"{key}: its dossier cannot be read", fault)
+                self._pause(item.key)
+                journal.problem(f"{item.key}: its dossier cannot be read", fault)
                 continue
             data = sealed.of_kind(Kind.FI)
-            mine = {(str(key.channel), f.sha256) for f in data}
+            mine = {(str(item.key.channel), f.sha256) for f in data}
             size += sum(f.size for f in data)
             if chosen and (size > plan.MAX_BYTES or mine & contents):
+                queue.put_back([item])
                 break
-            chosen.append(sealed)
+            chosen[item] = sealed
             contents |= mine
-            if len(chosen) == plan.MAX_SETS:
-                break
         return chosen
 
-    def _verify(self, engine: Database, claims: Sequence[Claim], deferred: _Deferrals) -> None:
+    def _verify(self, engine: Database, todo: Sequence[Claim], deferred: _Deferrals) -> None:
         decided: list[Decided] = []
-        for taken in claims:
+        for taken in todo:
             with deferred.faults_of(taken):
                 outcome = self.steps.verify(taken, self._dossier(taken), engine, self.clock())
                 if isinstance(outcome, Deferred):
@@ -138,20 +174,20 @@ class Worker:
         at = self.clock()
         with writing(engine) as connection:
             for item in decided:
-                with deferred.faults_of(item.taken), connection.begin_nested():
+                with deferred.faults_of(item.taken), part(connection):
                     submissions.record_reception(
                         connection, item.taken, item.outcome, item.files, at
                     )
         for item in decided:
             _tell(item)
 
-    def _ingest(self, engine: Database, claims: Sequence[Claim], deferred: _Deferrals) -> None:
-        if not claims:
+    def _ingest(self, engine: Database, todo: Sequence[Claim], deferred: _Deferrals) -> None:
+        if not todo:
             return
         done: list[tuple[Claim, Ingested]] = []
         with writing(engine) as connection:
-            for taken in claims:
-                with deferred.faults_of(taken), connection.begin_nested():
+            for taken in todo:
+                with deferred.faults_of(taken), part(connection):
                     outcome = self.steps.ingest(
                         taken, self._dossier(taken), connection, self.clock()
                     )
@@ -159,11 +195,11 @@ class Worker:
         for taken, outcome in done:
             journal.ingested(taken.sealed.key, outcome.accepted, outcome.refused)
 
-    def _show(self, engine: Database, claims: Sequence[Claim]) -> None:
+    def _show(self, engine: Database, held: Sequence[Claim]) -> None:
         """Put decided answers in OUT (A1-A3), then archive what is answered."""
-        if not claims:
+        if not held:
             return
-        ids = [taken.id for taken in claims]
+        ids = [taken.id for taken in held]
         with reading(engine) as connection:
             unshown = waiting.unshown_answers(connection, ids)
         by_home: defaultdict[tuple[str, bool], list[dossiers.Emission]] = defaultdict(list)
@@ -177,7 +213,7 @@ class Worker:
                 journal.answered(item.key, (item.stem,))
         with reading(engine) as connection:
             done = waiting.answered(connection, ids)
-        self._archive([taken.sealed.key for taken in claims if taken.id in done])
+        self._archive([taken.sealed.key for taken in held if taken.id in done])
 
     def _emit(self, items: Sequence[dossiers.Emission]) -> Sequence[dossiers.Emission]:
         """Show answers of one home together; where one cannot be shown, set by set."""
@@ -205,21 +241,33 @@ class Worker:
             except (SpoolFault, OSError) as fault:
                 journal.problem(f"{mine[0]}: it cannot be archived", fault)
                 for key in mine:
+                    self._unarchived.add(key)
                     self._pause(key)
 
-    def _quarantine(self, engine: Database, claims: Sequence[Claim]) -> None:
-        for taken in claims:
-            problem = f"stopped the worker {taken.attempt - 1} times"
-            with writing(engine) as connection:
-                submissions.record_quarantined(connection, taken, problem, self.clock())
-            self._set_aside(taken.sealed.key)
-            journal.quarantined(taken.sealed.key, problem)
+    def _archive_again(self) -> None:
+        """Also those that are in ``arch`` already, but whose names the disk kept in the inbox."""
+        now = time.monotonic()
+        due = [key for key in self._unarchived if self._not_before.get(key, 0.0) <= now]
+        self._unarchived.difference_update(due)
+        self._archive(due)
 
-    def _set_aside(self, key: SetKey) -> None:
+    def _set_aside(self, connection: Transaction, claimed: Claims) -> None:
+        """The technical verdict; the sender is told what was decided before, and no more."""
+        for taken in claimed.exhausted:
+            key = taken.sealed.key
+            problem = (
+                f"stopped the worker {taken.attempt} times, last in the step "
+                f"{next_step(taken.stage)}; try again: submission retry {key.stem}; "
+                f"if it cannot be mended: submission refuse {key.stem}"
+            )
+            quarantine.record_quarantined(connection, taken, problem, self.clock())
+            claimed.quarantined.append((taken, problem))
+
+    def _move(self, key: SetKey, target: Path) -> None:
         try:
-            dossiers.move_to(self.instance.layout, key, self.instance.layout.quarantine)
+            dossiers.move_to(self.instance.layout, key, target)
         except (SpoolFault, OSError) as fault:
-            journal.problem(f"{key}: it cannot be moved to quarantine", fault)
+            journal.problem(f"{key}: it cannot be moved to {target.name}", fault)
             self._pause(key)
 
     def _defer(self, engine: Database, deferred: _Deferrals) -> None:
@@ -227,8 +275,8 @@ class Worker:
             self._pause(key)
         if deferred.undecided or deferred.failed:
             with writing(engine) as connection:
-                submissions.forgive(connection, deferred.undecided)
-                submissions.put_down(connection, deferred.failed)
+                claims.forgive(connection, deferred.undecided)
+                claims.put_down(connection, deferred.failed)
 
     def _pause(self, key: SetKey) -> None:
         self._not_before[key] = time.monotonic() + PAUSE_SECONDS
@@ -252,13 +300,18 @@ class _Deferrals:
 
     @contextmanager
     def faults_of(self, taken: Claim) -> Iterator[None]:
-        """A fault of one set is that set's alone: an absent source waits, a bug is counted."""
+        """A fault of one set is that set's alone: an absent source waits, a bug is counted.
+
+        A database that is away is the fault of none: the batch ends, and nothing is counted.
+        """
         try:
             yield
         except Fenced as fault:
             journal.deferred(taken.sealed.key, str(fault))
         except Exception as error:
-            if is_outage(error) or isinstance(error, OSError):
+            if is_outage(error):
+                raise
+            if isinstance(error, OSError):
                 self.add(taken, f"{type(error).__name__}: out of reach for now")
                 return
             self.failed.append(taken)
@@ -266,8 +319,8 @@ class _Deferrals:
             journal.worker_failed(taken.sealed.key, error)
 
 
-def _at(step: Step, claims: Sequence[Claim]) -> list[Claim]:
-    return [taken for taken in claims if next_step(taken.stage) is step]
+def _at(step: Step, held: Sequence[Claim]) -> list[Claim]:
+    return [taken for taken in held if next_step(taken.stage) is step]
 
 
 def _tell(item: Decided) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from batch.states import SetKey
 
@@ -22,16 +23,43 @@ class Waiting:
     since: float
 
 
-def in_fair_order(waiting: Iterable[Waiting]) -> Iterator[SetKey]:
-    """One set of each channel in turn, each channel's own in order of sealing."""
-    queues: defaultdict[str, list[Waiting]] = defaultdict(list)
-    for item in waiting:
-        queues[str(item.key.channel)].append(item)
-    turns = deque(
-        deque(sorted(queue, key=lambda w: (w.since, str(w.key)))) for queue in queues.values()
-    )
-    while turns:
-        queue = turns.popleft()
-        yield queue.popleft().key
-        if queue:
-            turns.append(queue)
+@dataclass(slots=True)
+class Queue:
+    """One set of each channel in turn, each channel's own in order of sealing.
+
+    ``names`` are the sets in it; one that is added again while it waits is there once.
+    """
+
+    names: set[str] = field(default_factory=set)
+    _turns: deque[str] = field(default_factory=deque)
+    _waiting: dict[str, list[tuple[float, str, SetKey]]] = field(default_factory=dict)
+
+    def add(self, found: Iterable[Waiting]) -> None:
+        """A channel that had nothing waiting is next when each of the others had its turn."""
+        for item in found:
+            channel, name = str(item.key.channel), str(item.key)
+            if name not in self.names:
+                self.names.add(name)
+                if channel not in self._waiting:
+                    self._turns.append(channel)
+                heappush(self._waiting.setdefault(channel, []), (item.since, name, item.key))
+
+    def take(self) -> Waiting | None:
+        """The next one; None when nothing waits."""
+        if not self._turns:
+            return None
+        channel = self._turns.popleft()
+        since, name, key = heappop(self._waiting[channel])
+        self.names.remove(name)
+        if self._waiting[channel]:
+            self._turns.append(channel)
+        else:
+            del self._waiting[channel]
+        return Waiting(key, since)
+
+    def put_back(self, taken: Iterable[Waiting]) -> None:
+        """What was taken and cannot be used now is next again."""
+        for item in reversed(list(taken)):
+            self.add([item])
+            self._turns.remove(str(item.key.channel))
+            self._turns.appendleft(str(item.key.channel))

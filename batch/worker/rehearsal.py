@@ -224,7 +224,7 @@ def _ledger(instance: Instance | None, folder: Folder) -> Iterator[Transaction]:
             yield transaction
         return
     with TemporaryDirectory(prefix="fla-batch-check-") as directory:
-        empty = engine_for(Path(directory) / "ledger.sqlite")
+        empty = engine_for(Path(directory) / "ledger.sqlite", create=True)
         with trying(empty) as transaction:
             metadata.create_all(transaction)
             yield transaction

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from batch.ingest import answer, content, reception
+from batch.ingest import answer, content, reception, technical
 from batch.ingest.scan import look
 from batch.names import Environment
 from batch.signing import encoding, signature
 from batch.states import Deferred, Ingested, Refused, Verified
 from batch.storage import submissions
 from batch.storage.answer_files import AnswerFiles, AnswerName
+from batch.storage.claims import Claim
 from batch.storage.database import Database, Transaction
 from batch.storage.dossiers import Dossier
 from batch.storage.replays import replays
-from batch.storage.submissions import MAX_KEPT_FINDINGS, Claim
+from batch.storage.submissions import MAX_KEPT_FINDINGS
 from batch.worker.facts import Facts
 from batch.worker.serving import bind
 
@@ -42,6 +43,8 @@ class Steps:
     ) -> Decided | Deferred:
         """Sealed to verified or refused, with the ACRF's bytes on disk."""
         sealed = taken.sealed
+        if taken.given_up:
+            return self._decided(taken, technical.refuse_set(sealed), home, at)
         channel, service = self.facts.channel(sealed), self.facts.service(sealed)
         found = replays(database, taken)
         if found.in_flight:
@@ -53,10 +56,7 @@ class Steps:
         outcome = reception.judge(sealed, wanted)
         if isinstance(outcome, Deferred):
             return outcome
-        receipt = answer.acrf(outcome, taken.ticket, at)
-        name = AnswerName("ACRF", taken.reception_answer, taken.attempt)
-        files = self._write(home, name, [receipt], at)
-        return Decided(taken, outcome, files)
+        return self._decided(taken, outcome, home, at)
 
     def ingest(
         self, taken: Claim, home: Dossier, transaction: Transaction, at: datetime
@@ -64,13 +64,12 @@ class Steps:
         """Verified to ingested inside ``transaction``: records, the NOTI, the state."""
         sealed = taken.sealed
         verified = submissions.verified_again(transaction, taken)
-        facts = self.facts.content(sealed, self.facts.channel(sealed), taken.id, taken.form_ticket)
         tally = content.Tally(MAX_KEPT_FINDINGS)
         evaluation = transaction.begin_nested()
-        service = bind(verified.service, self.facts.settings, transaction)
-        handled = content.handle(
-            verified, service, facts, lambda part: home.blocks(part.file), tally
-        )
+        if taken.given_up:
+            handled = technical.refuse_forms(verified, taken.form_ticket, tally)
+        else:
+            handled = self._judged(taken, verified, home, transaction, tally)
         stream = answer.noti(sealed, taken.ticket, handled, at)
         name = AnswerName("NOTI", taken.content_answer, taken.attempt)
         files = self._write(home, name, stream, at)
@@ -82,6 +81,26 @@ class Steps:
         submissions.record_findings(transaction, taken.id, tally.findings)
         submissions.record_content(transaction, taken, outcome, tally.accepted_by_part, files, at)
         return outcome
+
+    def _judged(
+        self,
+        taken: Claim,
+        verified: Verified,
+        home: Dossier,
+        transaction: Transaction,
+        tally: content.Tally,
+    ) -> Iterator[answer.Handled]:
+        channel = self.facts.channel(taken.sealed)
+        facts = self.facts.content(taken.sealed, channel, taken.id, taken.form_ticket)
+        service = bind(verified.service, self.facts.settings, transaction)
+        return content.handle(verified, service, facts, lambda part: home.blocks(part.file), tally)
+
+    def _decided(
+        self, taken: Claim, outcome: Verified | Refused, home: Dossier, at: datetime
+    ) -> Decided:
+        receipt = answer.acrf(outcome, taken.ticket, at)
+        name = AnswerName("ACRF", taken.reception_answer, taken.attempt)
+        return Decided(taken, outcome, self._write(home, name, [receipt], at))
 
     def _write(
         self, home: Dossier, name: AnswerName, chunks: Iterable[bytes], at: datetime

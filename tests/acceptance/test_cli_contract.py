@@ -29,7 +29,7 @@ GROUPS = {
     "enterprise": "add list",
     "channel": "open list show grant revoke certificate ssh-key close",
     "mandate": "grant list end",
-    "submission": "list show retry",
+    "submission": "list show retry refuse",
     "account": "show",
     "trust": "add list",
 }
@@ -151,6 +151,8 @@ BAD_VALUES = (
     f"account show {PERSONS[0]} --employer {EMPLOYER} --environment staging",
     "submission show NOTHING",
     "submission retry FLAD.000001.20260101.00001.R",
+    "submission refuse FLAD.000001.20260101.00001.R",
+    "submission list --thorough",
     "submission list --limit many",
     "anomaly 999",
     "trust add stranger.ssh.pub",

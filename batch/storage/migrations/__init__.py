@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine
 
 from batch.errors import InstanceError
-from batch.storage.database import reading, writing
+from batch.storage.database import Demand, Stranger, reading, writing
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0001"
+HEAD = "0002"
 """The version this program works with: the last in ``versions``."""
+
+OURS = Demand("SELECT version_num FROM alembic_version", HEAD)
+"""No database of another version is used, also when one is put in the place of ours later."""
 
 
 def upgrade(engine: Engine) -> None:
@@ -26,17 +29,15 @@ def upgrade(engine: Engine) -> None:
 
 
 def check(engine: Engine) -> None:
-    """Raise InstanceError when the database is of another version than this program."""
-    with reading(engine) as connection:
-        if inspect(connection).has_table("alembic_version"):
-            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        else:
-            found = None
-    if found != HEAD:
-        raise InstanceError(
-            f"the database has version {found}, this program wants {HEAD}; "
-            "stop the server and run: fla-batch init"
-        )
+    """Raise InstanceError when the database is of another version than this program.
+
+    Busy when it is away. ``engine`` is one with the demand ``OURS``.
+    """
+    try:
+        with reading(engine):
+            pass
+    except Stranger as fault:
+        raise InstanceError(f"{fault}; stop the server and run: fla-batch init") from fault
 
 
 def _config(connection: Connection | None) -> Config:

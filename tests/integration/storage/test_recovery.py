@@ -16,7 +16,7 @@ import pytest
 
 from batch.names import Folder
 from batch.states import Stage
-from batch.storage import dossiers, submissions
+from batch.storage import claims, dossiers, quarantine
 from batch.storage.database import reading, writing
 from batch.storage.recovery import recover
 from tests.integration.storage.conftest import MakeWorld
@@ -194,7 +194,7 @@ def test_names_of_an_archived_second_content_leave_it_though_the_first_is_in_qua
     world: World,
 ) -> None:
     stem = world.send_new()
-    quarantine(world, stem)
+    set_aside(world, stem)
     world.send(files_of(stem, new_fi()))
     layout = world.instance.layout
     listed = world.listed()
@@ -208,14 +208,14 @@ def test_names_of_an_archived_second_content_leave_it_though_the_first_is_in_qua
     assert world.listed() == []
 
 
-def quarantine(world: World, stem: str, *, move: bool = True) -> None:
+def set_aside(world: World, stem: str, *, move: bool = True) -> None:
     """Set a sealed set aside as the worker does; ``move=False``: killed before the directory."""
     layout, engine = world.instance.layout, world.instance.production
     key = world.key(stem)
     at = datetime.now(UTC)
     taken = world.claim(world.manifest(stem), at)
     with writing(engine) as connection:
-        submissions.record_quarantined(connection, taken, "stopped the worker 3 times", at)
+        quarantine.record_quarantined(connection, taken, "stopped the worker 3 times", at)
     if move:
         dossiers.move_to(layout, key, layout.quarantine)
 
@@ -223,7 +223,7 @@ def quarantine(world: World, stem: str, *, move: bool = True) -> None:
 def test_a_set_whose_quarantine_was_cut_short_stays_in_quarantine(world: World) -> None:
     """Table of stages: quarantined, an operator acts next; it is not archived as answered."""
     stem = world.send_new()
-    quarantine(world, stem, move=False)
+    set_aside(world, stem, move=False)
     world.restart()
     world.work()
     assert world.report(stem).state == Stage.QUARANTINED
@@ -234,9 +234,9 @@ def test_a_set_whose_quarantine_was_cut_short_stays_in_quarantine(world: World) 
 def test_a_retry_that_was_cut_short_is_finished_after_the_restart(world: World) -> None:
     """No state without an end: the row says sealed, the directory is still in quarantine."""
     stem = world.send_new()
-    quarantine(world, stem)
+    set_aside(world, stem)
     with writing(world.instance.production) as connection:
-        submissions.retry(connection, world.report(stem).id, datetime.now(UTC))
+        quarantine.retry(connection, world.report(stem).id, datetime.now(UTC))
     world.restart()
     world.work()
     assert world.receipts(stem) == [RECEIVED]
@@ -246,7 +246,7 @@ def test_a_row_without_files_is_a_problem_and_is_not_deleted(world: World) -> No
     stem = world.send_new()
     sealed = dossiers.dossier(world.instance.layout, world.key(stem)).sealed()
     with writing(world.instance.production) as connection:
-        submissions.claim(connection, [sealed], datetime.now(UTC), 3)
+        claims.claim(connection, [sealed], datetime.now(UTC), 3)
     shutil.rmtree(world.instance.layout.sealed / str(world.key(stem)))
     for _ in range(2):
         found = world.restart()

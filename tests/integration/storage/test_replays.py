@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from batch.names import Folder
-from batch.storage import dossiers, submissions
+from batch.storage import claims, dossiers, quarantine, submissions
 from batch.storage.database import reading, writing
 from batch.storage.replays import Replays, replays
 from batch.worker.loop import Worker
@@ -97,14 +97,14 @@ def test_a_set_retried_after_another_with_its_fi_is_not_recorded_twice(world: Wo
     assert isinstance(made, Decided)
     with writing(engine) as connection:
         submissions.record_reception(connection, taken, made.outcome, made.files, at)
-        again = submissions.reread(connection, taken)
+        again = claims.reread(connection, taken)
         assert again is not None
-        submissions.record_quarantined(connection, again, "stopped the worker", at)
+        quarantine.record_quarantined(connection, again, "stopped the worker", at)
     dossiers.move_to(layout, world.key(first), layout.quarantine)
     world.send(files_of(second, fi))
     world.work()
     with writing(engine) as connection:
-        submissions.retry(connection, taken.id, at)
+        quarantine.retry(connection, taken.id, at)
     dossiers.move_to(layout, world.key(first), layout.sealed)
     until_idle(world, world.worker())
     assert (world.receipts(first), world.receipts(second)) == ([RECEIVED], [["133"]])

@@ -9,9 +9,9 @@ import pytest
 
 from batch.names import Folder, brussels_day
 from batch.states import Sealed, Stage
-from batch.storage import dossiers, submissions
+from batch.storage import claims, dossiers, quarantine, submissions
+from batch.storage.claims import Claim, Fenced
 from batch.storage.database import reading, writing
-from batch.storage.submissions import Claim, Fenced
 from batch.worker.steps import Decided
 from tests.integration.storage.world import RECEIVED, World, files_of, new_fi, new_stem
 
@@ -71,8 +71,8 @@ def test_of_two_workers_on_a_set_the_former_is_fenced(world: World) -> None:
     with pytest.raises(Fenced):
         commit(world, former)
     with reading(world.instance.production) as connection:
-        assert submissions.reread(connection, former.taken) is None
-        assert submissions.reread(connection, latter.taken) == latter.taken
+        assert claims.reread(connection, former.taken) is None
+        assert claims.reread(connection, latter.taken) == latter.taken
     assert world.report(one.key.stem).state == Stage.SEALED
     commit(world, latter)
     world.work()
@@ -112,7 +112,7 @@ def test_waiting_is_no_attempt_and_a_stop_of_everything_neither(world: World) ->
     one = sealed(world)
     taken = claim(world, one)
     with writing(world.instance.production) as connection:
-        submissions.forgive(connection, [taken])
+        claims.forgive(connection, [taken])
     assert world.report(one.key.stem).attempt == 0
     claim(world, one)
     world.restart()
@@ -125,10 +125,10 @@ def test_a_set_that_used_up_its_attempts_is_exhausted(world: World) -> None:
     engine = world.instance.production
     for attempt in (1, 2, 3, 4):
         with writing(engine) as connection:
-            claims = submissions.claim(connection, [one], NOW, 3)
-        counts = [len(claims.todo), len(claims.exhausted)]
+            came = claims.claim(connection, [one], NOW, 3)
+        counts = [len(came.todo), len(came.exhausted)]
         assert counts == ([1, 0] if attempt < 4 else [0, 1])
-        assert (claims.answered, claims.quarantined) == ([], [])
+        assert (came.answered, came.quarantined) == ([], [])
 
 
 @pytest.mark.parametrize("signer", ["employer", "mandatary"])
@@ -141,11 +141,11 @@ def test_a_set_decided_before_its_quarantine_goes_on_from_there(world: World, si
     before = world.report(stem)
     layout = world.instance.layout
     with writing(world.instance.production) as connection:
-        submissions.record_quarantined(connection, again, "stopped the worker 3 times", NOW)
+        quarantine.record_quarantined(connection, again, "stopped the worker 3 times", NOW)
     dossiers.move_to(layout, one.key, layout.quarantine)
     assert world.work() == 0
     with writing(world.instance.production) as connection:
-        submissions.retry(connection, before.id, NOW)
+        quarantine.retry(connection, before.id, NOW)
     dossiers.move_to(layout, one.key, layout.sealed)
     world.work()
     after = world.report(stem)

@@ -24,7 +24,8 @@ from batch.registers import Quality
 from batch.settings import Settings, load
 from batch.signing import certificate, signature
 from batch.states import Sealed, SetKey
-from batch.storage import dossiers, recovery, reports, sealing, submissions
+from batch.storage import claims, dossiers, recovery, reports, sealing
+from batch.storage.claims import Claim
 from batch.storage.database import Database, writing
 from batch.storage.inbox import Inbox, Seen
 from batch.storage.instance import Instance
@@ -32,7 +33,6 @@ from batch.storage.layout import Layout
 from batch.storage.registers import Registers
 from batch.storage.registers_admin import NewChannel, RegistersAdmin
 from batch.storage.spool import SenderHome, Upload
-from batch.storage.submissions import Claim
 from batch.worker.facts import Facts
 from batch.worker.loop import Worker
 from batch.worker.serving import descriptions
@@ -212,9 +212,9 @@ class World:
     def claim(self, one: Sealed, at: datetime) -> Claim:
         """Take one set up as a worker does, however often it was taken up before."""
         with writing(self.database(one.key)) as connection:
-            claims = submissions.claim(connection, [one], at, 1000)
-        assert (claims.exhausted, claims.answered, claims.quarantined) == ([], [], [])
-        (taken,) = claims.todo
+            came = claims.claim(connection, [one], at, 1000)
+        assert (came.exhausted, came.answered, came.quarantined) == ([], [], [])
+        (taken,) = came.todo
         return taken
 
     def worker(self) -> Worker:

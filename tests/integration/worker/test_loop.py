@@ -17,7 +17,7 @@ from batch.ingest import content
 from batch.names import Folder
 from batch.signing.signature import Signer
 from batch.states import Stage
-from batch.storage import dossiers, submissions
+from batch.storage import dossiers, quarantine
 from batch.storage.database import reading, writing
 from batch.storage.registers_admin import RegistersAdmin
 from tests.declarations import EMPLOYER, declaration, person, right, right_update
@@ -205,7 +205,7 @@ def test_a_set_that_breaks_the_service_three_times_is_set_aside_and_may_be_retri
     seen = world.bytes_in(Folder.OUT)
     monkeypatch.undo()
     with writing(world.instance.production) as connection:
-        submissions.retry(connection, world.report(stem).id, datetime.now(UTC))
+        quarantine.retry(connection, world.report(stem).id, datetime.now(UTC))
     dossiers.move_to(world.instance.layout, world.key(stem), world.instance.layout.sealed)
     world.work()
     assert world.receipts(stem) == [RECEIVED]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from hypothesis import given
@@ -10,13 +11,21 @@ from hypothesis import strategies as st
 from batch.identifiers import SenderNumber
 from batch.names import Folder
 from batch.states import SetKey
-from batch.worker.plan import Waiting, in_fair_order
+from batch.worker.plan import Queue, Waiting
 
 
 def waiting(channel: int, number: int, since: float = 0.0, folder: Folder = Folder.IN) -> Waiting:
     sender = SenderNumber.parse(str(channel))
     stem = f"FLAD.{sender}.20260120.{number:05d}.R"
     return Waiting(SetKey(sender, folder, stem, 1), since)
+
+
+def in_fair_order(found: Iterable[Waiting]) -> Iterator[SetKey]:
+    queue = Queue()
+    queue.add(found)
+    while item := queue.take():
+        yield item.key
+    assert not queue.names
 
 
 def test_one_set_is_among_the_first_two_however_many_another_channel_has() -> None:
@@ -90,3 +99,33 @@ def test_no_first_turn_comes_after_as_many_turns_as_there_are_channels(
 ) -> None:
     channels = {w.key.channel for w in queue}
     assert {key.channel for key in islice(in_fair_order(queue), len(channels))} == channels
+
+
+def test_a_newcomer_is_next_after_the_channels_that_wait() -> None:
+    queue = Queue()
+    queue.add(waiting(1, number, since=float(number)) for number in range(1, 10_001))
+    for _ in range(64):
+        assert queue.take()
+    queue.add([one := waiting(2, 1, since=99_999.0)])
+    assert one in (queue.take(), queue.take())
+
+
+def test_what_waits_already_is_not_queued_twice() -> None:
+    queue = Queue()
+    for _ in range(2):
+        queue.add([waiting(1, 1, 10.0), waiting(1, 2, 20.0)])
+    assert [queue.take(), queue.take()] == [waiting(1, 1, 10.0), waiting(1, 2, 20.0)]
+    assert queue.take() is None
+
+
+@given(QUEUES, st.integers(0, 40))
+def test_what_is_put_back_is_next_in_the_same_order(queue: list[Waiting], count: int) -> None:
+    wanted = list(in_fair_order(queue))
+    made = Queue()
+    made.add(queue)
+    taken = [item for _ in range(count) if (item := made.take())]
+    made.put_back(taken)
+    after = [item.key for _ in range(len(queue)) if (item := made.take())]
+    assert after[: len(taken)] == wanted[: len(taken)]
+    assert sorted(after) == sorted(wanted)
+    assert made.take() is None
