@@ -11,7 +11,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve check test ci-long fixtures docs lock clean
+.PHONY: help setup demo serve check test ci-long crash soak fixtures docs lock clean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,14 @@ test: setup ## the fast tiers: unit, integration, acceptance, the house itself
 ci-long: setup ## the slow tiers: tests/crash and whatever is marked slow
 	@tests/tools.sh
 	$(BIN)/pytest -m slow tests
+
+crash: setup ## kill the channel and cut its power, at a sample of points; ALL=1: at every point
+	@tests/tools.sh
+	$(BIN)/python -m tests.crash.lab $(if $(ALL),--all --write) $(ARGS)
+
+soak: setup ## twenty senders, random kills and clock jumps for MINUTES (default 15)
+	@tests/tools.sh
+	$(BIN)/python -m tests.crash.soak --write $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 fixtures: setup ## build the fixtures from their declarations
 	$(BIN)/python -m fixtures.build

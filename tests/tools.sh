@@ -1,11 +1,12 @@
 #!/bin/sh
-# Install the programs the acceptance tests talk to, where that is possible without asking: as root,
+# Install the programs the tests talk to or need for crashes, where that is possible without asking: as root,
 # with apt-get. Never fails and says one line: a program that stays absent costs its tests, which
 # are then skipped, counted and named at the end of the run.
 set -u
 
 wanted=""
-for pair in ssh:openssh-client sftp:openssh-client ssh-keygen:openssh-client openssl:openssl; do
+for pair in ssh:openssh-client sftp:openssh-client ssh-keygen:openssh-client openssl:openssl \
+    strace:strace faketime:faketime mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs; do
     command -v "${pair%%:*}" >/dev/null 2>&1 && continue
     case " $wanted " in *" ${pair#*:} "*) ;; *) wanted="$wanted ${pair#*:}" ;; esac
 done

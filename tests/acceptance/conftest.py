@@ -66,7 +66,12 @@ def shell() -> Iterator[Shell]:
 
 @pytest.fixture(scope="session")
 def registered(shell: Shell, tmp_path_factory: pytest.TempPathFactory) -> Registered:
-    instance = Instance(tmp_path_factory.mktemp("registered"), shell)
+    return register(shell, tmp_path_factory.mktemp("registered"))
+
+
+def register(shell: Shell, root: Path) -> Registered:
+    """Make the instance of the fixtures in ``root``."""
+    instance = Instance(root, shell)
     mandatary, tester, _ = CLIENTS
     roles = (
         ("employer", EMPLOYER, "nsso-employer"),

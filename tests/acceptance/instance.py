@@ -19,7 +19,7 @@ from typing import Any
 COMMAND = (sys.executable, "-c", "from batch.cli.main import run; run()")
 """What the console script does, for a source tree and for an installed package alike."""
 
-_LOOP = """
+ONE_BY_ONE = """
 import json, os, sys, tempfile, traceback
 from batch.cli.main import run
 answers = os.dup(1)
@@ -76,7 +76,7 @@ class Shell:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _LOOP],
+            [sys.executable, "-c", ONE_BY_ONE],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,0 +1,1 @@
+"""Failing disks: errors injected into calls of a running process, and a sender who listens."""

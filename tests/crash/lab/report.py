@@ -1,0 +1,80 @@
+"""The table of a run, on the screen and in docs/reliability.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.crash.lab.matrix import Tally
+
+PAGE = Path(__file__).parents[3] / "docs" / "reliability.md"
+_PART = "<!-- {0}: made by make {0} -->\n{1}\n<!-- /{0} -->"
+
+
+def show(rows: Sequence[Tally], seconds: float) -> None:
+    """Two tables: kinds of death, and the hunts."""
+    console = Console()
+    kinds = Table(title="The protocol", title_justify="left")
+    for column in ("kind of death", "points", "violations", "seconds"):
+        kinds.add_column(column, justify="left" if column == "kind of death" else "right")
+    hunts = Table(title="Seeded bugs", title_justify="left")
+    for column in ("bug", "kind of death", "points until found", "what was seen"):
+        hunts.add_column(column)
+    for row in rows:
+        if row.bug:
+            hunts.add_row(row.bug, row.kind, *_hunted(row))
+        else:
+            kinds.add_row(row.kind, *_counted(row))
+    console.print(kinds)
+    console.print(hunts)
+    console.print(f"{seconds:.0f} seconds")
+
+
+def write(rows: Sequence[Tally], seconds: float, passed: int) -> None:
+    """Put the figures into the page, between its marks."""
+    lines = [
+        f"Linux {platform.release()}, Python {platform.python_version()}, "
+        f"SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores. "
+        f"A run of the acts passes {passed} points; {seconds / 60:.0f} minutes in all.",
+        "",
+        "| kind of death | points | violations | seconds |",
+        "| --- | ---: | ---: | ---: |",
+        *(f"| {r.kind} | {' | '.join(_counted(r))} |" for r in rows if not r.bug),
+        "",
+        "| seeded bug | kind of death | points until found | what was seen |",
+        "| --- | --- | ---: | --- |",
+        *(f"| {r.bug} | {r.kind} | {' | '.join(_hunted(r))} |" for r in rows if r.bug),
+    ]
+    put("crash", lines)
+
+
+def put(name: str, lines: Iterable[str]) -> None:
+    """Replace the part of the page that ``make name`` makes."""
+    page = PAGE.read_text("utf-8")
+    part = _PART.format(name, "\n".join(lines))
+    pattern = re.escape(_PART.format(name, "@")).replace("@", ".*?")
+    made, count = re.subn(pattern, lambda _: part, page, flags=re.DOTALL)
+    assert count == 1, f"{PAGE.name} has no place for {name}"
+    PAGE.write_text(made, "utf-8")
+
+
+def _counted(row: Tally) -> tuple[str, str, str]:
+    if row.skipped:
+        return ("skipped", row.skipped, "")
+    return (str(row.points), str(len(row.violations)), f"{row.seconds:.0f}")
+
+
+def _hunted(row: Tally) -> tuple[str, str]:
+    if row.skipped:
+        return ("skipped", row.skipped)
+    if not row.violations:
+        return (str(row.points), "NOT FOUND")
+    seen = re.sub(r"[0-9]{5,}[0-9.A-Z]*|[0-9a-f]{12,}", "…", row.violations[0].wrong)
+    return (str(row.points), seen[:80].replace("|", "/"))
