@@ -118,6 +118,8 @@ class Life:
                 self._die("the end of the acts")
         except Over:
             pass
+        except (Refused, AssertionError) as error:
+            self.book.wrong.append(f"{type(error).__name__}: {error}")
         finally:
             self.client.drop()
             if tracer is not None:
