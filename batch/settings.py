@@ -122,6 +122,28 @@ class Settings(BaseSettings):
     max_connections_per_sender: int = Field(
         8, ge=1, description="connections at once of one sender: parallel clients use up to 4"
     )
+    max_strangers_per_address: int = Field(
+        50,
+        ge=1,
+        description="connections at once of one address that have not logged in; of more, the one "
+        "that waited longest makes room",
+    )
+    connections_per_second: float = Field(
+        20.0,
+        gt=0,
+        description="connections a second of one address; five seconds' worth may come at once",
+    )
+    max_failed_logins: int = Field(
+        20,
+        ge=1,
+        description="connections of one address that may fail to log in before it is refused; one "
+        "is forgotten every 3 seconds, and a login that succeeds never counts",
+    )
+    penalty_seconds: float = Field(
+        60.0,
+        ge=0,
+        description="an address that goes on failing is refused at most this long after the last",
+    )
     max_handles: int = Field(
         32, ge=1, description="open files of one session: clients pipeline fewer than 16"
     )
@@ -129,6 +151,11 @@ class Settings(BaseSettings):
         20.0, gt=0, description="time to log in; a client that drips bytes is cut"
     )
     idle_seconds: float = Field(900.0, gt=0, description="a silent session is closed after this")
+    session_seconds: float = Field(
+        8 * 3600.0,
+        gt=0,
+        description="a session is closed after this in all: a key that was taken away ends with it",
+    )
 
     @field_validator("fla_codes", mode="before")
     @classmethod

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from batch import journal
 from batch.errors import Busy
 from batch.registers import Channel
-from batch.sftp_server.gate import Gate
+from batch.sftp_server.gate import Gate, Stranger
 from batch.sftp_server.memory import Memory
 from batch.sftp_server.operations import Operations
 from batch.sftp_server.session import SftpSession
@@ -128,6 +128,7 @@ class House:
     operations: Callable[[Channel], Operations]
     pool: Executor
     idle_seconds: float
+    session_seconds: float
     visits: set[Visit] = field(default_factory=set)
 
 
@@ -140,7 +141,7 @@ class Visit(asyncssh.SSHServer):
         self._address = "?"
         self._since = time.monotonic()
         self._last = self._since
-        self._counted = False
+        self._stranger: Stranger | None = None
         self._refused = 0
         self._offers = 0
         self._offered: tuple[Channel, str] | None = None
@@ -156,12 +157,12 @@ class Visit(asyncssh.SSHServer):
         self._connection = conn
         peer = conn.get_extra_info("peername")
         self._address = str(peer[0]) if peer else "?"
-        full = self._house.gate.arrives()
-        if full is not None:
-            journal.connection_refused(self._address, full)
+        arrived = self._house.gate.arrives(self._address, self._make_room)
+        if isinstance(arrived, str):
+            journal.connection_refused(self._address, arrived)
             conn.abort()
             return
-        self._counted = True
+        self._stranger = arrived
         self._house.visits.add(self)
         # asyncssh ignores that its transport is full; a client that asks and never reads would
         # otherwise have us hold everything it asked for.
@@ -172,15 +173,25 @@ class Visit(asyncssh.SSHServer):
         self._connection = None
         if self._timer is not None:
             self._timer.cancel()
-        if self._counted:
-            self._counted = False
-            self._house.gate.leaves(self._channel.sender if self._channel else None)
+        self._leave_gate()
         if self._channel is not None:
             seconds = time.monotonic() - self._since
             reason = str(exc) if exc else self._reason
             journal.session_ended(self._channel.sender, self._address, seconds, reason)
         if not self._sessions:
             self._house.visits.discard(self)
+
+    def _leave_gate(self) -> None:
+        stranger, self._stranger = self._stranger, None
+        if stranger is not None and self._channel is None:
+            self._house.gate.leaves(stranger, tried=self._refused > 0)
+        elif stranger is not None and self._channel is not None:
+            self._house.gate.goes(self._channel.sender)
+
+    def _make_room(self, reason: str) -> None:
+        journal.connection_refused(self._address, reason)
+        if self._connection is not None:
+            self._connection.abort()
 
     def leave(self, code: int, reason: str) -> None:
         """Say ``reason`` to the client and close the connection."""
@@ -251,14 +262,15 @@ class Visit(asyncssh.SSHServer):
             return
         self._channel, fingerprint = offered
         sender = self._channel.sender
-        too_many = self._house.gate.logs_in(sender)
+        assert self._stranger is not None
+        too_many = self._house.gate.logs_in(self._stranger, sender)
         if too_many is not None:
             journal.connection_refused(self._address, too_many)
             self.leave(asyncssh.DISC_TOO_MANY_CONNECTIONS, too_many)
             return
         journal.login(sender, self._channel.user, self._address, fingerprint)
-        self._last = time.monotonic()
-        self._watch_idle()
+        self._last = self._since = time.monotonic()
+        self._watch_time()
 
     # --- the session --------------------------------------------------------------------
 
@@ -289,9 +301,13 @@ class Visit(asyncssh.SSHServer):
         if self._connection is None and not self._sessions:
             self._house.visits.discard(self)
 
-    def _watch_idle(self) -> None:
-        left = self._last + self._house.idle_seconds - time.monotonic()
-        if left <= 0:
-            self.leave(asyncssh.DISC_BY_APPLICATION, "nothing was asked for too long")
-            return
-        self._timer = asyncio.get_running_loop().call_later(left, self._watch_idle)
+    def _watch_time(self) -> None:
+        """Close what was idle too long, or lasted too long; look again when either may be."""
+        now, house = time.monotonic(), self._house
+        if now - self._last >= house.idle_seconds:
+            return self.leave(asyncssh.DISC_BY_APPLICATION, "nothing was asked for too long")
+        if now - self._since >= house.session_seconds:
+            return self.leave(asyncssh.DISC_BY_APPLICATION, "the session lasted too long")
+        left = min(self._last + house.idle_seconds, self._since + house.session_seconds) - now
+        self._timer = asyncio.get_running_loop().call_later(left, self._watch_time)
+        return None

@@ -1,15 +1,30 @@
-"""How many connections there may be: in all, not yet logged in, and of one sender.
+"""How many connections there may be: in all, not yet logged in, of one address, of one sender.
 
-Counts only; who comes in is ``auth``'s to say. A refusal is the reason as a sentence.
+Who comes in is ``auth``'s to say. A refusal is the reason as a sentence.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from batch.identifiers import SenderNumber
 from batch.settings import Settings
+from batch.sftp_server.addresses import Addresses, network
+
+MADE_ROOM = "it took too long to log in, and others wait"
+
+Leave = Callable[[str], None]
+"""Closes a connection, for the reason given."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stranger:
+    """A connection that has not logged in."""
+
+    address: str
+    leave: Leave
 
 
 @dataclass(slots=True)
@@ -17,38 +32,70 @@ class Gate:
     """The counts of one server process.
 
     Strangers get at most half of the places, so that however many there are, senders who are
-    logged in keep theirs and the rest of the places stays for them.
+    logged in keep theirs. Where their share is full, or that of their address, the one who has
+    waited longest makes room: silent connections keep nobody out who logs in at once.
     """
 
     settings: Settings
-    strangers: int = 0
+    addresses: Addresses
     senders: Counter[SenderNumber] = field(default_factory=Counter)
+    _strangers: OrderedDict[int, Stranger] = field(default_factory=OrderedDict)
+    _of_address: Counter[str] = field(default_factory=Counter)
 
-    def arrives(self) -> str | None:
+    @property
+    def strangers(self) -> int:
+        return len(self._strangers)
+
+    def arrives(self, address: str, leave: Leave) -> Stranger | str:
         """A connection was accepted; a sentence when it must be closed again."""
-        if self.strangers + self.senders.total() >= self.settings.max_connections:
-            return "too many connections"
-        if self.strangers >= max(1, self.settings.max_connections // 2):
-            return "too many connections that have not logged in"
-        self.strangers += 1
-        return None
+        refused = self.addresses.arrives(address)
+        if refused is not None:
+            return refused
+        most = self.settings.max_connections
+        mine = network(address)
+        if self._of_address[mine] >= self.settings.max_strangers_per_address:
+            self._make_room(next(s for s in self._strangers.values() if s.address == mine))
+        elif self.strangers >= max(1, most // 2) or self._all() >= most:
+            if not self._strangers:
+                return "too many connections"
+            self._make_room(next(iter(self._strangers.values())))
+        stranger = Stranger(mine, leave)
+        self._strangers[id(stranger)] = stranger
+        self._of_address[mine] += 1
+        return stranger
 
-    def logs_in(self, sender: SenderNumber) -> str | None:
+    def logs_in(self, stranger: Stranger, sender: SenderNumber) -> str | None:
         """A stranger proved to be ``sender``; a sentence when that sender has its share already.
 
-        Either way it is counted as a sender's until it ``leaves``.
+        Either way it is counted as a sender's until it ``goes``.
         """
-        self.strangers -= 1
+        self._forget(stranger)
         self.senders[sender] += 1
         if self.senders[sender] > self.settings.max_connections_per_sender:
             return f"too many connections of sender {sender} at once"
         return None
 
-    def leaves(self, sender: SenderNumber | None) -> None:
-        """A counted connection is gone; ``sender`` None when it never logged in."""
-        if sender is None:
-            self.strangers -= 1
-            return
+    def leaves(self, stranger: Stranger, *, tried: bool) -> None:
+        """A connection ended without a login; ``tried``: at least one key was refused."""
+        self._forget(stranger)
+        if tried:
+            self.addresses.failed(stranger.address)
+
+    def goes(self, sender: SenderNumber) -> None:
+        """A connection of ``sender`` ended."""
         self.senders[sender] -= 1
         if not self.senders[sender]:
             del self.senders[sender]
+
+    def _all(self) -> int:
+        return self.strangers + self.senders.total()
+
+    def _make_room(self, stranger: Stranger) -> None:
+        self._forget(stranger)
+        stranger.leave(MADE_ROOM)
+
+    def _forget(self, stranger: Stranger) -> None:
+        if self._strangers.pop(id(stranger), None) is not None:
+            self._of_address[stranger.address] -= 1
+            if not self._of_address[stranger.address]:
+                del self._of_address[stranger.address]

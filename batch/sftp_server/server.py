@@ -11,6 +11,7 @@ import logging
 import resource
 import signal
 import stat
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,6 +22,7 @@ from batch import journal
 from batch.errors import InstanceError
 from batch.registers import Channel
 from batch.settings import Settings
+from batch.sftp_server.addresses import Addresses
 from batch.sftp_server.auth import MOST_CHANNELS, SIGNATURES, Doorkeeper, House, Visit
 from batch.sftp_server.gate import Gate
 from batch.sftp_server.memory import Memory
@@ -107,7 +109,12 @@ async def serve(
 
     memory = Memory(registers, lookups)
     house = House(
-        Doorkeeper(memory, lookups), Gate(settings), operations, disk, settings.idle_seconds
+        Doorkeeper(memory, lookups),
+        Gate(settings, _addresses(settings)),
+        operations,
+        disk,
+        settings.idle_seconds,
+        settings.session_seconds,
     )
     await memory.look()
     keeping = asyncio.ensure_future(memory.keep())
@@ -124,6 +131,15 @@ async def serve(
         keeping.cancel()
         for pool in (disk, lookups):
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _addresses(settings: Settings) -> Addresses:
+    return Addresses(
+        settings.connections_per_second,
+        settings.max_failed_logins,
+        settings.penalty_seconds,
+        time.monotonic,
+    )
 
 
 def _disk_threads(settings: Settings) -> int:

@@ -15,7 +15,7 @@ from rich.table import Table
 from tests.crash.lab.matrix import Tally
 
 PAGE = Path(__file__).parents[3] / "docs" / "reliability.md"
-_PART = "<!-- {0}: made by make {0} -->\n{1}\n<!-- /{0} -->"
+_PART = "<!-- {0} -->\n{1}\n<!-- /{0} -->"
 
 
 def show(rows: Sequence[Tally], seconds: float) -> None:
@@ -38,25 +38,29 @@ def show(rows: Sequence[Tally], seconds: float) -> None:
 
 
 def write(rows: Sequence[Tally], seconds: float, passed: int) -> None:
-    """Put the figures into the page, between its marks."""
-    lines = [
+    """Put the figures into the page, between its marks; what was not run stays as it is."""
+    machine = (
         f"Linux {platform.release()}, Python {platform.python_version()}, "
-        f"SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores. "
-        f"A run of the acts passes {passed} points; {seconds / 60:.0f} minutes in all.",
-        "",
-        "| kind of death | points | violations | seconds |",
-        "| --- | ---: | ---: | ---: |",
-        *(f"| {r.kind} | {' | '.join(_counted(r))} |" for r in rows if not r.bug),
-        "",
-        "| seeded bug | kind of death | points until found | what was seen |",
-        "| --- | --- | ---: | --- |",
-        *(f"| {r.bug} | {r.kind} | {' | '.join(_hunted(r))} |" for r in rows if r.bug),
-    ]
-    put("crash", lines)
+        f"SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores, {seconds / 60:.0f} minutes. "
+    )
+    kinds = [r for r in rows if not r.bug]
+    if kinds:
+        lines = [
+            "| kind of death | points | violations | seconds |",
+            "| --- | ---: | ---: | ---: |",
+        ]
+        lines += [f"| {r.kind} | {' | '.join(_counted(r))} |" for r in kinds]
+        put("crash", [f"{machine}A run of the acts passes {passed} points.", "", *lines])
+    bugs = [r for r in rows if r.bug]
+    if bugs:
+        lines = ["| seeded bug | kind of death | points until found | what was seen |"]
+        lines += ["| --- | --- | ---: | --- |"]
+        lines += [f"| {r.bug} | {r.kind} | {' | '.join(_hunted(r))} |" for r in bugs]
+        put("bugs", [machine.strip(), "", *lines])
 
 
 def put(name: str, lines: Iterable[str]) -> None:
-    """Replace the part of the page that ``make name`` makes."""
+    """Replace the part of the page that is marked with ``name``."""
     page = PAGE.read_text("utf-8")
     part = _PART.format(name, "\n".join(lines))
     pattern = re.escape(_PART.format(name, "@")).replace("@", ".*?")

@@ -1,67 +1,117 @@
-"""How many connections there may be."""
+"""How many connections there may be, and who makes room."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.identifiers import SenderNumber
 from batch.settings import load
-from batch.sftp_server.gate import Gate
+from batch.sftp_server.addresses import Addresses
+from batch.sftp_server.gate import Gate, Stranger
 
 ALICE, BOB = SenderNumber("000001"), SenderNumber("000002")
 
 
-def gate() -> Gate:
-    return Gate(load(max_connections=6, max_connections_per_sender=2))
+@dataclass
+class Door:
+    """A gate with six places, and those it closed."""
+
+    gate: Gate = field(
+        default_factory=lambda: Gate(
+            load(max_connections=6, max_connections_per_sender=2, max_strangers_per_address=2),
+            Addresses(1000.0, 20, 60.0, lambda: 0.0),
+        )
+    )
+    closed: list[str] = field(default_factory=list)
+
+    def arrives(self, name: str, address: str = "") -> Stranger | str:
+        return self.gate.arrives(address or name, lambda _: self.closed.append(name))
+
+    def enters(self, name: str, sender: SenderNumber) -> str | None:
+        arrived = self.arrives(name)
+        assert isinstance(arrived, Stranger)
+        return self.gate.logs_in(arrived, sender)
 
 
-def test_strangers_get_half_of_the_places() -> None:
-    held = gate()
-    assert [held.arrives() is None for _ in range(5)] == [True, True, True, False, False]
-    held.leaves(None)
-    assert held.arrives() is None
+def test_the_one_who_waited_longest_makes_room_for_the_next_stranger() -> None:
+    door = Door()
+    for name in "abcde":
+        assert isinstance(door.arrives(name), Stranger)
+    assert door.closed == ["a", "b"]
+    assert door.gate.strangers == 3
+
+
+def test_an_address_crowds_out_its_own_and_nobody_else() -> None:
+    door = Door()
+    for name in ("a", "b1", "b2", "b3", "b4"):
+        assert isinstance(door.arrives(name, name[0]), Stranger)
+    assert door.closed == ["b1", "b2"]
 
 
 def test_who_logs_in_makes_room_for_the_next_stranger() -> None:
-    held = gate()
-    for sender in (ALICE, ALICE, BOB):
-        assert held.arrives() is None
-        assert held.logs_in(sender) is None
-    assert [held.arrives() is None for _ in range(4)] == [True, True, True, False]
+    door = Door()
+    for name, sender in (("a", ALICE), ("b", ALICE), ("c", BOB)):
+        assert door.enters(name, sender) is None
+    for name in "def":
+        assert isinstance(door.arrives(name), Stranger)
+    assert door.closed == []
+
+
+def test_senders_keep_their_places_when_all_are_taken() -> None:
+    door = Door()
+    for number in range(6):
+        assert door.enters(str(number), SenderNumber(f"{number:06d}")) is None
+    assert door.arrives("late") == "too many connections"
+    door.gate.goes(SenderNumber("000003"))
+    assert isinstance(door.arrives("later"), Stranger)
+    assert door.closed == []
 
 
 def test_a_sender_has_its_share_and_not_more() -> None:
-    held = gate()
-    answers = []
-    for _ in range(3):
-        assert held.arrives() is None
-        answers.append(held.logs_in(ALICE))
+    door = Door()
+    answers = [door.enters(name, ALICE) for name in "abc"]
     assert answers[:2] == [None, None]
     assert "000001" in str(answers[2])
-    held.leaves(ALICE)
-    held.leaves(ALICE)
-    assert held.arrives() is None
-    assert held.logs_in(ALICE) is None
+    door.gate.goes(ALICE)
+    door.gate.goes(ALICE)
+    assert door.enters("d", ALICE) is None
 
 
-@given(st.lists(st.sampled_from(["arrives", "alice", "bob", "leaves"]), max_size=60))
+def test_only_who_tried_a_key_counts_as_failed() -> None:
+    door = Door()
+    for _ in range(30):
+        silent = door.arrives("scanner", "quiet")
+        assert isinstance(silent, Stranger)
+        door.gate.leaves(silent, tried=False)
+    for _ in range(20):
+        trying = door.arrives("guesser", "loud")
+        assert isinstance(trying, Stranger)
+        door.gate.leaves(trying, tried=True)
+    assert isinstance(door.arrives("scanner", "quiet"), Stranger)
+    assert isinstance(door.arrives("guesser", "loud"), str)
+
+
+@given(st.lists(st.sampled_from(["a", "b", "alice", "bob", "leaves", "goes"]), max_size=60))
 def test_the_counts_never_go_astray(steps: list[str]) -> None:
-    held = gate()
-    strangers = 0
+    door = Door()
+    waiting: list[Stranger] = []
     senders: list[SenderNumber] = []
-    for step in steps:
-        if step == "arrives" and held.arrives() is None:
-            strangers += 1
-        elif step in ("alice", "bob") and strangers:
+    gone: set[int] = set()
+    for number, step in enumerate(steps):
+        if step in ("a", "b"):
+            arrived = door.gate.arrives(step, lambda _, n=number: gone.add(n))  # type: ignore[misc]
+            waiting += [arrived] if isinstance(arrived, Stranger) else []
+        elif step in ("alice", "bob") and waiting:
             sender = ALICE if step == "alice" else BOB
-            held.logs_in(sender)
-            strangers, senders = strangers - 1, [*senders, sender]
-        elif step == "leaves" and senders:
-            held.leaves(senders.pop())
-        elif step == "leaves" and strangers:
-            held.leaves(None)
-            strangers -= 1
-        assert held.strangers == strangers <= 3
-        assert held.senders.total() == len(senders)
-        assert strangers + len(senders) <= 6
+            door.gate.logs_in(waiting.pop(), sender)
+            senders.append(sender)
+        elif step == "leaves" and waiting:
+            door.gate.leaves(waiting.pop(0), tried=False)
+        elif step == "goes" and senders:
+            door.gate.goes(senders.pop())
+        assert door.gate.senders.total() == len(senders)
+        assert door.gate.strangers <= min(3, len(waiting))
+        assert door.gate._of_address.total() == door.gate.strangers

@@ -20,7 +20,7 @@ from sqlalchemy import update
 from batch.ingest.way import Step, next_step
 from batch.names import Folder
 from batch.sftp_server import operations
-from batch.states import Deferred
+from batch.states import Deferred, SetKey
 from batch.storage import database, dossiers, durable, recovery, sealing, spool, submissions
 from batch.storage.layout import Layout
 from batch.storage.submission_tables import answer
@@ -166,12 +166,16 @@ def removal_is_forgotten() -> None:
 
 
 def restart_tidies_too_much() -> None:
-    """What lies in ``sealed`` at a restart is taken for a leftover."""
+    """What lies in ``sealed`` at a restart is taken for a leftover, and so are its names in IN.
+
+    With its names it would be sealed again, and nobody would see the mistake.
+    """
     drop = recovery.drop_unfinished
 
     def drop_more(layout: Layout) -> None:
         drop(layout)
         for directory in layout.sealed.iterdir():
+            dossiers.unlist(layout, SetKey.parse(directory.name))
             shutil.rmtree(directory)
 
     recovery.drop_unfinished = drop_more
