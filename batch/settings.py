@@ -129,9 +129,10 @@ class Settings(BaseSettings):
         "that waited longest makes room",
     )
     connections_per_second: float = Field(
-        20.0,
+        100.0,
         gt=0,
-        description="connections a second of one address; five seconds' worth may come at once",
+        description="connections a second of one address: a third of a core at worst; ten seconds' "
+        "worth may come at once, so that who shares an address with a burst still gets in",
     )
     max_failed_logins: int = Field(
         20,

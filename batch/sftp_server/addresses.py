@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-BURST_SECONDS = 5.0
+BURST_SECONDS = 10.0
 """So many seconds' worth of connections may come at once, as when a client starts its transfers."""
 FORGIVE_SECONDS = 3.0
 """A failed login is forgotten after this, one after another."""
