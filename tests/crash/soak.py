@@ -48,6 +48,8 @@ CLOCK = Path(__file__).parent / "clock"
 LIBRARY = "*/faketime/libfaketimeMT.so.1"
 UNANSWERED = 3
 """Sets a sender has under way at most."""
+LOOK_SECONDS = 0.1
+"""Between two looks of a sender into its outbox."""
 LAST_SECONDS = 60.0
 """After the last set everything must be answered within this."""
 GROWTH = 8 << 20
@@ -110,6 +112,7 @@ class Soak:
                 for one in book.contents:
                     one.deliver(client)
                 self._collect(book, client)
+                time.sleep(LOOK_SECONDS)
             except Lost:
                 client.drop()
             except Refused as error:

@@ -111,8 +111,9 @@ class Life:
         if point.role == "supervisor":
             self._live_and_die_again(point)
             return
-        tracer = self._trace(point)
+        tracer = None
         try:
+            tracer = self._trace(point)
             self._act()
             if self.channel.place.power:
                 self._die("the end of the acts")
