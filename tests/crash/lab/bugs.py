@@ -48,7 +48,7 @@ BUGS = (
     Bug("manifest_not_synced", CUT, _after("stored GO")),
     Bug("answers_not_synced", CUT, _after("read ACRF", "read NOTI", "removed GO")),
     Bug("out_not_synced", TORN, _after("read NOTI", "read ACRF")),
-    Bug("sealed_not_synced", TORN, _after("stored GO")),
+    Bug("sealed_not_synced", TORN, _after("stored FI", "stored FS")),
     Bug("broken_off_is_published", KILL, _after("read NOTI")),
     Bug("removal_is_forgotten", KILL, _before("worker", "fsync channels/#/OUT")),
     Bug("restart_tidies_too_much", KILL, _after("stored GO")),

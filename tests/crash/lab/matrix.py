@@ -24,8 +24,10 @@ from tests.crash.lab.tracing import Call
 
 LIVES = 24
 """Lives of one instance before a fresh one is taken."""
-HUNT = 40
+HUNT = 100
 """Points tried for one bug before it counts as not found."""
+AGAIN = 5
+"""How often the likely ones are tried: what the others do at that moment differs each time."""
 
 _rooms = count(1)
 
@@ -244,7 +246,7 @@ def sample(points: Sequence[Point], size: int, chance: random.Random) -> list[Po
 def _hunt(bug: Bug, points: Sequence[Point]) -> list[Point]:
     likely = [p for p in points if bug.likely(p)]
     others = [p for p in points if not bug.likely(p)]
-    return [*likely, *others][:HUNT]
+    return [*likely * AGAIN, *others][:HUNT]
 
 
 def _found(row: Tally) -> str:
