@@ -15,7 +15,8 @@ from itertools import count
 from batch.errors import Busy, SpoolFault
 from batch.names import INBOXES, split
 from batch.states import SetKey
-from batch.storage import dossiers, durable, reconcile, stopped
+from batch.storage import dossiers, durable, reconcile, stopped, waiting
+from batch.storage.database import Database, reading
 from batch.storage.inbox import Inbox
 from batch.storage.instance import Instance
 from batch.storage.layout import Layout
@@ -32,6 +33,7 @@ def recover(instance: Instance) -> list[str]:
     for engine, test in ((instance.production, False), (instance.test, True)):
         try:  # one that is away keeps the other from nothing; the worker gives back later
             stopped.give_back(instance.layout, engine, test=test)
+            found += show_decided(instance.layout, engine)
         except Busy as fault:
             found.append(str(fault))
     try:
@@ -49,6 +51,21 @@ def drop_unfinished(layout: Layout) -> None:
         shutil.rmtree(half_sealed)
     durable.sync_directory(layout.up)
     durable.sync_directory(layout.seal)
+
+
+def show_decided(layout: Layout, engine: Database) -> Iterator[str]:
+    """Put answers back that a power cut took out of OUT; what could not be done.
+
+    A name in OUT can be seen before it is synced. Nobody looks before we listen, so that an answer
+    seen once is there whenever its sender looks again. That it is shown is the worker's to record.
+    """
+    with reading(engine) as connection:
+        unshown = waiting.unshown_answers(connection)
+    for key in dict.fromkeys(item.key for item in unshown):
+        try:
+            dossiers.emit(layout, [item for item in unshown if item.key == key])
+        except (SpoolFault, OSError) as fault:
+            yield f"{key}: its answers cannot be shown: {fault}"
 
 
 def finish_unlisting(instance: Instance) -> Iterator[str]:

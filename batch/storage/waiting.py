@@ -32,8 +32,10 @@ def sealed_sets(layout: Layout, known: Container[str]) -> list[tuple[SetKey, flo
     return found
 
 
-def unshown_answers(connection: Connection, submission_ids: Sequence[int]) -> list[Emission]:
-    """Answers of these sets that are decided and not known to be in OUT, in order of decision."""
+def unshown_answers(
+    connection: Connection, submission_ids: Sequence[int] | None = None
+) -> list[Emission]:
+    """Answers of these sets (of all) that are decided and not known to be in OUT, oldest first."""
     query = (
         select(
             answer.c.id,
@@ -49,9 +51,11 @@ def unshown_answers(connection: Connection, submission_ids: Sequence[int]) -> li
             submission.c.ordinal,
         )
         .join(submission, submission.c.id == answer.c.submission_id)
-        .where(answer.c.submission_id.in_(submission_ids), answer.c.emitted_at.is_(None))
+        .where(answer.c.emitted_at.is_(None))
         .order_by(answer.c.id)
     )
+    if submission_ids is not None:
+        query = query.where(answer.c.submission_id.in_(submission_ids))
     return [
         Emission(
             row.id,

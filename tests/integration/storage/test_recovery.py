@@ -242,6 +242,28 @@ def test_a_retry_that_was_cut_short_is_finished_after_the_restart(world: World) 
     assert world.receipts(stem) == [RECEIVED]
 
 
+def test_an_answer_that_was_seen_and_lost_its_name_is_there_before_anybody_looks(
+    world: World, tmp_path: Path
+) -> None:
+    """A name in OUT is seen before it is synced: a power cut may take it away again."""
+    stem = world.send_new()
+    for point in range(1, POINTS):
+        with copied(world.settings.data, tmp_path / str(point)) as cut:
+            if not killed_at(point, lambda cut=cut: cut.work()):  # type: ignore[misc]
+                break
+            seen = cut.bytes_in(Folder.OUT)
+            recorded = [a for a in cut.report_if_any(stem) if a.emitted_at is not None]
+            if any(n.startswith("GO.") for n in seen) and not recorded:
+                for name in seen:
+                    cut.path(name, Folder.OUT).unlink()
+                assert cut.restart() == []
+                assert cut.bytes_in(Folder.OUT) == seen
+                cut.work()
+                assert cut.receipts(stem) == [RECEIVED]
+                return
+    raise AssertionError("no point lies between the name in OUT and its record")
+
+
 def test_a_row_without_files_is_a_problem_and_is_not_deleted(world: World) -> None:
     stem = world.send_new()
     sealed = dossiers.dossier(world.instance.layout, world.key(stem)).sealed()

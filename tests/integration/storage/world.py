@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -236,6 +236,10 @@ class World:
     def report(self, stem: str, ordinal: int = 1, test: bool = False) -> reports.Report:
         engine = self.instance.test if test else self.instance.production
         return next(r for r in reports.reports(engine, stem) if r.ordinal == ordinal)
+
+    def report_if_any(self, stem: str) -> Sequence[reports.Shown]:
+        """The answers of a stem as the database knows them; none when it does not know the set."""
+        return [a for r in reports.reports(self.instance.production, stem) for a in r.answers]
 
 
 @contextmanager
