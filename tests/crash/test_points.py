@@ -10,5 +10,8 @@ pytestmark = [pytest.mark.timeout(900), pytest.mark.needs("strace")]
 
 
 def test_a_sample_of_points_breaks_no_promise_and_every_seeded_bug_is_found() -> None:
-    """The table is printed; kinds of death that this machine cannot give are counted as skipped."""
-    assert main([]) == 0
+    """The table is printed; kinds of death that this machine cannot give are counted as skipped.
+
+    One seed, so that a run can be repeated; ``make crash`` draws another each time.
+    """
+    assert main(["--seed", "1"]) == 0
