@@ -131,11 +131,13 @@ def emit(layout: Layout, emissions: Sequence[Emission]) -> None:
     with durable.locked(layout.lock_of(key.channel)):
         for item in emissions:
             home = dossier(layout, item.key)
-            for kind, sha256 in ((item.data_kind, item.sha256), (Kind.FS, item.signature_sha256)):
-                source = home.answer_file(item.layer, item.attempt, kind)
+            data = home.answer_file(item.layer, item.attempt, item.data_kind)
+            signature = home.answer_file(item.layer, item.attempt, Kind.FS)
+            for source, sha256 in ((data, item.sha256), (signature, item.signature_sha256)):
                 if _digest(source) != sha256:
                     raise SpoolFault(f"{item.key}: {source.name} is not what was decided")
-                _show(layout, item, source, out / f"{kind}.{item.stem}.1.1")
+            _show(layout, item, data, out / f"{item.data_kind}.{item.stem}.1.1")
+            _show(layout, item, signature, out / f"{Kind.FS}.{item.stem}.1.1")
         durable.sync_directory(out)
         for item in emissions:
             trigger = dossier(layout, item.key).answer_file(item.layer, item.attempt, Kind.GO)

@@ -64,6 +64,8 @@ def show_decided(layout: Layout, engine: Database) -> Iterator[str]:
     for key in dict.fromkeys(item.key for item in unshown):
         try:
             dossiers.emit(layout, [item for item in unshown if item.key == key])
+        except FileNotFoundError:
+            continue  # told by ``reconcile``
         except (SpoolFault, OSError) as fault:
             yield f"{key}: its answers cannot be shown: {fault}"
 
