@@ -6,6 +6,7 @@ period, and each second over those that hold something not yet sealed.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import threading
@@ -136,6 +137,9 @@ class Watcher:
 
     def _observe(self) -> BaseObserver | None:
         """Hints from inotify; where there are none to be had, the sweep does it all."""
+        library = logging.getLogger("watchdog")
+        library.addHandler(logging.NullHandler())  # what it says at its end is no line of our log
+        library.propagate = False
         observer = Observer()
         try:
             observer.schedule(self._hints, str(self.instance.layout.channels), recursive=True)
