@@ -29,6 +29,9 @@ from tests.declarations import EMPLOYER, declaration, person, right, right_updat
 PATIENCE = 15.0
 """Seconds in which everything promised must be answered once the channel runs undisturbed."""
 
+COMES_BACK = 60.0
+"""Seconds in which an act must have been done, on however many connections."""
+
 _persons = itertools.count(1)
 T = TypeVar("T")
 
@@ -217,7 +220,7 @@ class Life:
                     self._told("read ACRF")
                     return [go, f"FO{go[2:]}.1", f"FS{go[2:]}.1"]
             time.sleep(0.01)
-        raise Lost("no receipt")
+        raise AssertionError(f"{content.stem}: no receipt within {PATIENCE} s")
 
     def _break_off(self) -> None:
         name = f"FI.{new_stem('000001')}.1.1"
@@ -236,7 +239,8 @@ class Life:
 
     def _persist(self, act: Callable[[], T]) -> T:
         """Do it until it is done, on new connections, unless this life is over."""
-        for _ in range(50):
+        deadline = time.monotonic() + COMES_BACK
+        while time.monotonic() < deadline:
             try:
                 if self._over.is_set():
                     raise Over
