@@ -74,9 +74,9 @@ class Said:
 class Shell:
     """An interpreter that runs one command after another: starting it costs more than most do."""
 
-    def __init__(self) -> None:
+    def __init__(self, *program: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", ONE_BY_ONE],
+            [sys.executable, "-c", *(program or (ONE_BY_ONE,))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

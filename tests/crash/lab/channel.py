@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -71,13 +70,7 @@ class Forked(Shell):
     """Runs each command in a process that ends with it: nothing stays open on a place."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _FORKING, ONE_BY_ONE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-        )
+        super().__init__(_FORKING, ONE_BY_ONE)
 
 
 class Started:
@@ -97,29 +90,20 @@ class Started:
         return 0
 
 
-class Starter:
+class Starter(Shell):
     """Starts ``serve`` from an interpreter that has its modules loaded: the same, a second sooner.
 
     Its processes are fresh interpreters as ever.
     """
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _STARTING],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-        )
+        super().__init__(_STARTING)
 
     def start(self, *wanted: object) -> Started:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(wanted) + "\n")
         return Started(int(self._process.stdout.readline()))
-
-    def close(self) -> None:
-        self._process.communicate(timeout=30)
 
 
 @dataclass(init=False)
