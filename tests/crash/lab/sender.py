@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -122,7 +123,9 @@ class Client:
             log.write(json.dumps([what, folder, name]) + "\n")
 
     def _open(self) -> paramiko.SFTPClient:
-        self._transport = paramiko.Transport(("127.0.0.1", self.channel.port_now()))
+        # Given an address, paramiko leaves its socket open when nobody listens there.
+        line = socket.create_connection(("127.0.0.1", self.channel.port_now()), SECONDS)
+        self._transport = paramiko.Transport(line)
         host_key = self.channel.host_key.split()[1]
         self._transport.connect(
             hostkey=paramiko.Ed25519Key(data=base64.b64decode(host_key)),
