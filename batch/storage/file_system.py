@@ -25,11 +25,13 @@ _UNSAFE = re.compile(r"overlay|tmpfs|ramfs|9p|nfs\d*|cifs|smb3|fuse.*")
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A line of mountinfo (proc(5)): the kernel's number, where it is, and of which type."""
+    """A line of mountinfo (proc(5)): the kernel's number, where it is, of which type, and how."""
 
     number: int
     point: Path
     kind: str
+    options: tuple[str, ...]
+    """Those of the file system, as the kernel writes them."""
 
 
 def check(layout: Layout) -> None:
@@ -41,14 +43,19 @@ def check(layout: Layout) -> None:
 
 def doubt(layout: Layout) -> str | None:
     """What to tell an operator whose type of file system cannot keep the promise, if so."""
-    mine = _mount_number(layout.data)
-    kind = next((mount.kind for mount in mounts() if mount.number == mine), "")
-    if not _UNSAFE.fullmatch(kind):
-        return None
-    return (
-        f"{layout.data} is on {kind}, which may lose accepted sets when the power fails; "
-        "put the instance on a local disk with ext4, xfs or btrfs"
-    )
+    number = _mount_number(layout.data)
+    mine = next((mount for mount in mounts() if mount.number == number), None)
+    if mine is not None and _UNSAFE.fullmatch(mine.kind):
+        return (
+            f"{layout.data} is on {mine.kind}, which may lose accepted sets when the power fails; "
+            "put the instance on a local disk with ext4, xfs or btrfs"
+        )
+    if mine is not None and mine.kind == "btrfs" and "notreelog" not in mine.options:
+        return (
+            f"{layout.data} is on btrfs, which cannot always be mounted again after a power cut "
+            "(seen with Linux 6.18); mount it with the option notreelog"
+        )
+    return None
 
 
 def mounts() -> list[Mount]:
@@ -61,10 +68,11 @@ def mounts() -> list[Mount]:
 
 
 def _mount(line: str) -> Mount:
-    """Fields 1 and 5, and the first after the dash that ends the optional ones."""
+    """Fields 1 and 5, and the first and third after the dash that ends the optional ones."""
     words = line.split(" ")
     point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), words[4])
-    return Mount(int(words[0]), Path(point), words[words.index("-", 6) + 1])
+    kind, _, options = words[words.index("-", 6) + 1 :][:3]
+    return Mount(int(words[0]), Path(point), kind, tuple(options.split(",")))
 
 
 def _one_device(layout: Layout) -> None:

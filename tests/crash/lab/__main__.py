@@ -72,8 +72,10 @@ def _say(began: float) -> Callable[[str], None]:
 
 
 def _bad(rows: list[Tally]) -> list[Tally]:
-    """Rows that break the proof: a violation of the protocol, or a bug that was not found."""
-    return [r for r in rows if not r.skipped and bool(r.violations) is not bool(r.bug)]
+    """Rows that break the proof: a violation of the protocol, a place that is lost, or a bug that
+    was not found."""
+    found = [r for r in rows if not r.skipped]
+    return [r for r in found if bool(r.violations or (r.lost and not r.bug)) is not bool(r.bug)]
 
 
 def _tell_covered(points: list[Point], rows: list[Tally]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.crash.lab.places import PROCESS
+from tests.crash.lab.places import HUNTING, PROCESS
 from tests.crash.lab.points import Point
 
 Likely = Callable[[Point], bool]
@@ -33,9 +33,9 @@ def _before(role: str, *about: str) -> Likely:
     )
 
 
-CUT = ("ext4", "xfs", "btrfs")
-TORN = ("btrfs", "ext4", "xfs")
-"""Where a name alone is to be lost: an fsync on btrfs brings along less than on the others."""
+CUT = ("ext4", "xfs", HUNTING)
+TORN = (HUNTING, "ext4", "xfs")
+"""Where a name alone is to be lost."""
 KILL = (PROCESS,)
 
 BUGS = (

@@ -1,9 +1,9 @@
 """One life of a channel: finish what the last life left, look whether every promise was kept,
 then do the same acts again under new names, and die at a point.
 
-The acts: a set that is right, one in INTEST under a temporary name, one with another's signature;
-the first receipt is read and removed; the first set comes again, whole; other content comes under
-its stem; and an upload is broken off.
+The acts: a set that is right, and one in INTEST under a temporary name; the first receipt is read
+and removed; a set comes with another's signature; the first comes again, whole; other content comes
+under its stem; and an upload is broken off.
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ class Life:
         """Bring everything to its end, undisturbed; what is wrong then."""
         self._point, self.last, self.died = None, self.died, None
         self._over.clear()
+        if self.channel.place.lost:
+            return []
         if not self.channel.runs:
             try:
                 self.channel.start()
@@ -176,11 +178,12 @@ class Life:
     def _act(self) -> None:
         one, tried, foreign = self._right_set(), self._test_set(), self._foreign_set()
         self.book.contents += [one, tried, foreign]
-        for content in (one, tried, foreign):
+        for content in (one, tried):
             self._persist(lambda c=content: self._deliver(c))  # type: ignore[misc]
         receipt = self._persist(lambda: self._receipt(one))
-        for name in receipt:
+        for name in receipt:  # at once: a worker that dies while showing it finds it gone
             self._persist(lambda n=name: self._remove(n))  # type: ignore[misc]
+        self._persist(lambda: self._deliver(foreign))
         self._persist(lambda: self._once_more(one))
         other = self._other_content(one)
         self.book.contents.append(other)

@@ -17,7 +17,7 @@ from tests.acceptance.conftest import Registered
 from tests.crash.lab.bugs import BUGS, Bug
 from tests.crash.lab.channel import Channel, Forked, Starter
 from tests.crash.lab.life import Life
-from tests.crash.lab.places import KINDS, PROCESS, obstacle, place
+from tests.crash.lab.places import HUNTING, KINDS, PROCESS, obstacle, place
 from tests.crash.lab.points import ROLES, Point
 from tests.crash.lab.sender import Client
 from tests.crash.lab.tracing import Call
@@ -50,6 +50,8 @@ class Tally:
     points: int = 0
     died: Counter[str] = field(default_factory=Counter)
     violations: list[Violation] = field(default_factory=list)
+    lost: int = 0
+    """Cuts after which the kernel could not mount its own file system again."""
     seconds: float = 0.0
     skipped: str = ""
 
@@ -95,10 +97,11 @@ class Laboratory:
     ) -> None:
         """``points`` on every kind that this machine can give; each bug at the ``hunted`` ones."""
         usable = []
-        for kind in kinds:
+        for kind in (*kinds, HUNTING):
             reason = obstacle(kind, self.scratch)
-            self.rows[kind, ""] = Tally(kind, skipped=reason or "")
             usable += [] if reason else [kind]
+            if kind != HUNTING:
+                self.rows[kind, ""] = Tally(kind, skipped=reason or "")
         jobs: list[Job] = []
         for bug in bugs:
             where = [kind for kind in bug.kinds if kind in usable]
@@ -107,7 +110,7 @@ class Laboratory:
             self.rows[name, bug.name] = Tally(name, bug.name, skipped=skipped)
             if where:
                 jobs.append(Job(name, bug.name, tuple(_hunt(bug, hunted))))
-        for kind in usable:
+        for kind in filter(kinds.__contains__, usable):
             jobs += [
                 Job(kind, "", tuple(points[n : n + LIVES])) for n in range(0, len(points), LIVES)
             ]
@@ -163,6 +166,9 @@ class Laboratory:
             with self._guard:
                 row.points += 1
                 row.died[f"{point.role} {life.last or 'not reached'}"] += 1
+                row.lost += life.channel.place.lost
+            if life.channel.place.lost:
+                return left[number + 1 :]
             if wrong:
                 self._note(row, job, f"{point}: {life.last}", wrong)
                 return left[number + 1 :]

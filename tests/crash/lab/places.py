@@ -1,7 +1,8 @@
 """Where an instance lies, and what a power cut is there.
 
 ext4 and xfs have a call that stops the file system at once, without writing its log. btrfs has
-none: its image is copied while all writers are stopped, and the copy is mounted instead.
+none: its image is cloned at one instant, and the clone is mounted instead. Only a clone is of one
+instant: of a copy made block by block btrfs may write the last blocks after the first were read.
 """
 
 from __future__ import annotations
@@ -12,21 +13,30 @@ import shutil
 import struct
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 _SHUTDOWN = 0x8004587D
 _WITHOUT_LOG = struct.pack("I", 2)
+_CLONE = 0x40049409
+"""FICLONE (ioctl_ficlonerange(2)): the whole of one file as it is, into another."""
 
 PROCESS = "process"
 POWER = {
     "ext4": (("mkfs.ext4", "-q", "-F"), "commit=300", 192),
     "xfs": (("mkfs.xfs", "-q", "-f"), "defaults", 320),
-    "btrfs": (("mkfs.btrfs", "-q", "-f"), "commit=300", 256),
+    "btrfs": (("mkfs.btrfs", "-q", "-f"), "commit=300,notreelog", 256),
+    "treelog": (("mkfs.btrfs", "-q", "-f"), "commit=300", 256),
 }
 """By kind: how it is made, how it is mounted so that nothing is written by itself, and its MiB."""
-KINDS = (PROCESS, *POWER)
+CARRIER = 768
+"""MiB of the xfs that carries a btrfs: room for its image, and for all of that written anew."""
+KINDS = (PROCESS, "ext4", "xfs", "btrfs")
+HUNTING = "treelog"
+"""btrfs as it is mounted by default. Its fsync brings along least, so it shows best what was not
+synced; but Linux 6.18 cannot always mount it again: a directory that was moved has two names in its
+log, which is no mistake of ours. We advise ``notreelog``, and the proof is on that."""
 
 
 class Place(Protocol):
@@ -34,6 +44,8 @@ class Place(Protocol):
 
     kind: str
     power: bool
+    lost: bool
+    """After a cut the kernel could not mount it again."""
 
     @property
     def data(self) -> Path: ...
@@ -57,6 +69,7 @@ class Directory:
     root: Path
     kind: str = PROCESS
     power: bool = False
+    lost: bool = False
 
     @property
     def data(self) -> Path:
@@ -77,22 +90,26 @@ class Directory:
 
 @dataclass
 class Disk:
-    """A file system of its own on a loop device."""
+    """A file system of its own on a loop device; ``size`` in MiB."""
 
     root: Path
     kind: str
+    size: int = 0
     power: bool = True
-    _image: Path = field(init=False)
+    lost: bool = False
     _cut: bool = False
 
     def __post_init__(self) -> None:
         make, _, size = POWER[self.kind]
-        self._image = self.root / f"{self.kind}.img"
-        with self._image.open("wb") as image:
-            image.truncate(size << 20)
-        _run(*make, str(self._image))
+        with self.image.open("wb") as image:
+            image.truncate((self.size or size) << 20)
+        _run(*make, str(self.image))
         self.mount.mkdir()
         self._mount()
+
+    @property
+    def image(self) -> Path:
+        return self.root / f"{self.kind}.img"
 
     @property
     def mount(self) -> Path:
@@ -103,21 +120,16 @@ class Disk:
         return self.mount / "data"
 
     def cut(self) -> None:
-        if self.kind == "btrfs":
-            _run("cp", "--sparse=always", str(self._image), str(self._copy))
-        else:
-            descriptor = os.open(self.mount, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                fcntl.ioctl(descriptor, _SHUTDOWN, _WITHOUT_LOG)
-            finally:
-                os.close(descriptor)
+        descriptor = os.open(self.mount, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.ioctl(descriptor, _SHUTDOWN, _WITHOUT_LOG)
+        finally:
+            os.close(descriptor)
         self._cut = True
 
     def back(self) -> None:
         if self._cut:
             self._unmount()
-            if self.kind == "btrfs":
-                self._copy.replace(self._image)
             self._cut = False
             self._mount()
 
@@ -125,12 +137,9 @@ class Disk:
         _run("sync", "--file-system", str(self.mount))
 
     def close(self) -> None:
-        self._unmount()
-        self._image.unlink()
-
-    @property
-    def _copy(self) -> Path:
-        return self._image.with_suffix(".cut")
+        if not self.lost:
+            self._unmount()
+        self.image.unlink()
 
     def _unmount(self) -> None:
         """Killed processes may take a moment to let go."""
@@ -144,12 +153,56 @@ class Disk:
                 time.sleep(0.02)
 
     def _mount(self) -> None:
-        _run("mount", "-o", f"loop,{POWER[self.kind][1]}", str(self._image), str(self.mount))
+        _run("mount", "-o", f"loop,{POWER[self.kind][1]}", str(self.image), str(self.mount))
+
+
+@dataclass
+class Carried(Disk):
+    """A file system whose image lies on an xfs, which can clone it at one instant."""
+
+    def __post_init__(self) -> None:
+        below = self.root / "carrier"
+        below.mkdir()
+        self._carrier = Disk(below, "xfs", CARRIER)
+        try:
+            super().__post_init__()
+        except BaseException:
+            self._carrier.close()
+            raise
+
+    @property
+    def image(self) -> Path:
+        return self._carrier.mount / f"{self.kind}.img"
+
+    def cut(self) -> None:
+        with self.image.open("rb") as now, self._clone.open("wb") as clone:
+            fcntl.ioctl(clone, _CLONE, now.fileno())
+        self._cut = True
+
+    def back(self) -> None:
+        if self._cut:
+            self._unmount()
+            self._clone.replace(self.image)
+            self._cut = False
+            try:
+                self._mount()
+            except AssertionError:
+                self.lost = True
+
+    def close(self) -> None:
+        super().close()
+        self._carrier.close()
+
+    @property
+    def _clone(self) -> Path:
+        return self.image.with_suffix(".cut")
 
 
 def place(kind: str, root: Path) -> Place:
     root.mkdir(parents=True)
-    return Directory(root) if kind == PROCESS else Disk(root, kind)
+    if kind == PROCESS:
+        return Directory(root)
+    return Carried(root, kind) if kind in ("btrfs", HUNTING) else Disk(root, kind)
 
 
 def obstacle(kind: str, scratch: Path) -> str | None:

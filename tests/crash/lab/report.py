@@ -72,7 +72,8 @@ def put(name: str, lines: Iterable[str]) -> None:
 def _counted(row: Tally) -> tuple[str, str, str]:
     if row.skipped:
         return ("skipped", row.skipped, "")
-    return (str(row.points), str(len(row.violations)), f"{row.seconds:.0f}")
+    lost = f", {row.lost} not mountable" if row.lost else ""
+    return (str(row.points), f"{len(row.violations)}{lost}", f"{row.seconds:.0f}")
 
 
 def _hunted(row: Tally) -> tuple[str, str]:

@@ -35,16 +35,16 @@ def memory(place: Path, **limits: object) -> Iterator[Path]:
 
 
 @contextmanager
-def disk(place: Path, kind: str, megabytes: int) -> Iterator[Path]:
-    """A new ext4, xfs or btrfs in a file."""
+def disk(place: Path, kind: str, megabytes: int, *options: str) -> Iterator[Path]:
+    """A new ext4, xfs or btrfs in a file, mounted with ``options``."""
     program = f"mkfs.{kind}"
     if shutil.which(program) is None:
         pytest.skip(f"not on PATH: {program}")
     image = place.with_name(f"{place.name}.{kind}")
     with image.open("wb") as file:
         file.truncate(megabytes << 20)
-    options = ("-F", "-m", "0") if kind == "ext4" else ("-f",)  # nothing kept back for root
-    subprocess.run([program, "-q", *options, image], check=True, capture_output=True)
-    with mounted(place, "-t", kind, "-o", "loop", image):
+    made = ("-F", "-m", "0") if kind == "ext4" else ("-f",)  # nothing kept back for root
+    subprocess.run([program, "-q", *made, image], check=True, capture_output=True)
+    with mounted(place, "-t", kind, "-o", ",".join(("loop", *options)), image):
         yield place
     image.unlink()

@@ -161,14 +161,25 @@ def test_a_type_that_forgets_at_a_power_cut_is_told(
             assert "may lose accepted sets" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("kind", "megabytes"), [("ext4", 16), ("btrfs", 128)])
-def test_a_disk_is_not_doubted(tmp_path: Path, kind: str, megabytes: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "megabytes", "options"), [("ext4", 16, ()), ("btrfs", 128, ("notreelog",))]
+)
+def test_a_disk_is_not_doubted(
+    tmp_path: Path, kind: str, megabytes: int, options: tuple[str, ...]
+) -> None:
     """And the data directory itself may be where it is mounted."""
-    with disk(tmp_path / "data", kind, megabytes) as place:
+    with disk(tmp_path / "data", kind, megabytes, *options) as place:
         made = Instance.make(load(data=place), NOW)
         file_system.check(made.layout)
         assert file_system.doubt(made.layout) is None
         dispose(made)
+
+
+def test_a_btrfs_with_a_log_is_told(tmp_path: Path) -> None:
+    with disk(tmp_path / "data", "btrfs", 128) as place:
+        told = file_system.doubt(Layout(place))
+    assert told is not None
+    assert "notreelog" in told
 
 
 def test_without_the_kernels_list_devices_alone_are_compared(
