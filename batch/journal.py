@@ -59,6 +59,16 @@ def login(sender: object, user: str, address: str, fingerprint: str) -> None:
     _line("login", sender=sender, user=user, address=address, fingerprint=fingerprint)
 
 
+def legacy_offered(what: str) -> None:
+    """The setting ``legacy`` is on: what is offered to old clients beside the rest."""
+    _line("legacy_offered", level="warning", what=what)
+
+
+def legacy_login(sender: object, address: str, what: str) -> None:
+    """A sender came in by what only a ``legacy`` switch allows: its client should be renewed."""
+    _line("legacy_login", level="warning", sender=sender, address=address, what=what)
+
+
 def login_refused(user: str, address: str, reason: str) -> None:
     """A key was not accepted; the reason is for us, the client hears the same every time."""
     _rare("login_refused", user=user, address=address, reason=reason)

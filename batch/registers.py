@@ -81,6 +81,8 @@ class Channel:
     keys: tuple[LoginKey, ...] = ()
     certificates: tuple[RegisteredCertificate, ...] = ()
     grants: tuple[Grant, ...] = ()
+    legacy: bool = False
+    """May log in with SHA-1 signatures (``ssh-rsa``), which its old client alone can make."""
 
     def may_use(self, service: str, at: datetime) -> bool:
         return any(g.service == service and g.valid.covers(at) for g in self.grants)

@@ -148,6 +148,11 @@ class Settings(BaseSettings):
     max_handles: int = Field(
         32, ge=1, description="open files of one session: clients pipeline fewer than 16"
     )
+    legacy: bool = Field(
+        False,
+        description="for old clients that know nothing newer: also an ECDSA host key and key "
+        "exchange on NIST P-256; named in the log at each start",
+    )
     login_seconds: float = Field(
         20.0, gt=0, description="time to log in; a client that drips bytes is cut"
     )

@@ -203,6 +203,24 @@ def channel_ssh_key(
     _say(json, _channel(changed), f"channel {number} logs in with the new key")
 
 
+@channel.command("legacy")
+def channel_legacy(
+    context: typer.Context,
+    sender: Sender,
+    switch: Annotated[str, typer.Argument(help="on or off.", metavar="on|off")],
+    json: output.Json = False,
+) -> None:
+    """Let a channel log in with SHA-1 signatures (ssh-rsa), for a client that makes no others.
+
+    Never on by itself. SHA-1 is broken: use it until that client is renewed; each such login is
+    told in the log.
+    """
+    number, on = _sender(sender), one_of("legacy", ("on", "off"), switch) == "on"
+    changed = _registers(context).set_legacy(number, on, _now())
+    may = "may log in" if on else "no longer logs in"
+    _say(json, _channel(changed), f"channel {number} {may} with SHA-1 signatures")
+
+
 @channel.command("close")
 def channel_close(context: typer.Context, sender: Sender, json: output.Json = False) -> None:
     """Close a channel for good; what it sent stays, and is answered."""
@@ -316,6 +334,7 @@ def _channel(held: Channel) -> dict[str, Any]:
         "user": held.user,
         "opened_at": held.open.since,
         "closed_at": held.open.until,
+        "legacy": held.legacy,
         "services": sorted({g.service for g in held.grants if g.valid.covers(now)}),
         "days_left": _days_left(held, now),
         "grants": [_held(g, "service") for g in held.grants],

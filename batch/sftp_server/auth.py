@@ -16,14 +16,12 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import asyncssh
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from batch import journal
 from batch.errors import Busy
 from batch.registers import Channel
 from batch.sftp_server.gate import Gate, Stranger
+from batch.sftp_server.keys import LEGACY_SIGNATURE, SIGNATURES, guard, weakness
 from batch.sftp_server.memory import Memory
 from batch.sftp_server.operations import Operations
 from batch.sftp_server.session import SftpSession
@@ -39,17 +37,6 @@ REFUSAL_SECONDS = 0.1
 """A refusal is answered this long after the question, whatever made it: the time a look-up
 takes does not tell whether the user exists."""
 
-SIGNATURES = frozenset(
-    {
-        b"ssh-ed25519",
-        b"ecdsa-sha2-nistp256",
-        b"ecdsa-sha2-nistp384",
-        b"rsa-sha2-256",
-        b"rsa-sha2-512",
-    }
-)
-"""Signature algorithms accepted at login: no SHA-1 (RFC 8332)."""
-
 
 def _too_many() -> asyncssh.DisconnectError:
     return asyncssh.DisconnectError(
@@ -61,22 +48,6 @@ def _not_now() -> asyncssh.DisconnectError:
     return asyncssh.DisconnectError(
         asyncssh.DISC_SERVICE_NOT_AVAILABLE, "logins cannot be judged now; come back in a moment"
     )
-
-
-def weakness(key: asyncssh.SSHKey) -> str | None:
-    """Why a key of this kind is never accepted; None when the policy allows it.
-
-    RSA of 2048 bits or more, Ed25519, ECDSA on P-256 or P-384 (NIST SP 800-131A).
-    """
-    match key.convert_to_public().pyca_key:
-        case RSAPublicKey() as rsa:
-            return None if rsa.key_size >= 2048 else f"RSA of {rsa.key_size} bits"
-        case Ed25519PublicKey():
-            return None
-        case EllipticCurvePublicKey() as curve:
-            return None if curve.curve.name in ("secp256r1", "secp384r1") else curve.curve.name
-        case _:
-            return key.get_algorithm()
 
 
 @dataclass(slots=True)
@@ -119,6 +90,16 @@ class Doorkeeper:
             raise _not_now() from error
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A right signature on this connection: whose, by which key, by which algorithm."""
+
+    user: str
+    channel: Channel
+    fingerprint: str
+    algorithm: str
+
+
 @dataclass(slots=True)
 class House:
     """What all connections of one server share."""
@@ -144,7 +125,7 @@ class Visit(asyncssh.SSHServer):
         self._stranger: Stranger | None = None
         self._refused = 0
         self._offers = 0
-        self._offered: tuple[Channel, str] | None = None
+        self._proven: Proof | None = None
         self._channel: Channel | None = None
         self._sessions: set[SftpSession] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -216,7 +197,7 @@ class Visit(asyncssh.SSHServer):
     # --- login --------------------------------------------------------------------------
 
     def begin_auth(self, username: str) -> Literal[True]:
-        self._offered = None
+        self._proven = None
         return True
 
     def public_key_auth_supported(self) -> bool:
@@ -229,7 +210,7 @@ class Visit(asyncssh.SSHServer):
         return False
 
     async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        self._offered = None
+        self._proven = None
         answer_at = time.monotonic() + REFUSAL_SECONDS
         judged = await self._house.doorkeeper.admits(username, key)
         if isinstance(judged, str):
@@ -239,11 +220,21 @@ class Visit(asyncssh.SSHServer):
         if self._offers > MOST_TRIES:  # the key is public; only its owner can sign with it
             journal.login_refused(username, self._address, "right key, no right signature")
             raise _too_many()
-        # asyncssh advertises its list of signature algorithms and then accepts any it knows;
-        # the key object is made for this attempt alone, so the rule is put on it.
-        key.all_sig_algorithms = set(SIGNATURES)
-        self._offered = (judged, key.get_fingerprint())
+        self._await_proof(username, judged, key)
         return True
+
+    def _await_proof(self, user: str, channel: Channel, key: asyncssh.SSHKey) -> None:
+        """Only a right signature by ``key``, that asyncssh asks for next, proves ``channel``."""
+        mark = key.get_fingerprint()
+        allowed = SIGNATURES | {LEGACY_SIGNATURE} if channel.legacy else SIGNATURES
+
+        def judged(refused: str | None, algorithm: str) -> None:
+            if refused is not None:
+                journal.login_refused(user, self._address, f"{refused}: {algorithm}")
+            else:
+                self._proven = Proof(user, channel, mark, algorithm)
+
+        guard(key, allowed, judged)
 
     async def _refuse(self, user: str, reason: str, answer_at: float) -> None:
         journal.login_refused(user, self._address, reason)
@@ -253,14 +244,14 @@ class Visit(asyncssh.SSHServer):
             raise _too_many()
 
     def auth_completed(self) -> None:
-        connection, offered = self._connection, self._offered
+        connection, proven = self._connection, self._proven
         if connection is None:
             return
-        if offered is None:
+        if proven is None or proven.user != connection.get_extra_info("username"):
             journal.problem("a login was completed that nobody admitted; the connection is closed")
             connection.abort()
             return
-        self._channel, fingerprint = offered
+        self._channel = proven.channel
         sender = self._channel.sender
         assert self._stranger is not None
         too_many = self._house.gate.logs_in(self._stranger, sender)
@@ -268,9 +259,19 @@ class Visit(asyncssh.SSHServer):
             journal.connection_refused(self._address, too_many)
             self.leave(asyncssh.DISC_TOO_MANY_CONNECTIONS, too_many)
             return
-        journal.login(sender, self._channel.user, self._address, fingerprint)
+        journal.login(sender, proven.user, self._address, proven.fingerprint)
+        self._tell_legacy(connection, proven)
         self._last = self._since = time.monotonic()
         self._watch_time()
+
+    def _tell_legacy(self, connection: asyncssh.SSHServerConnection, proven: Proof) -> None:
+        shown = connection.get_server_host_key()
+        if proven.algorithm == LEGACY_SIGNATURE:
+            what = "signature with SHA-1 (channel legacy)"
+            journal.legacy_login(proven.channel.sender, self._address, what)
+        if shown is not None and shown.algorithm.startswith(b"ecdsa-"):
+            what = "ECDSA host key (setting legacy)"
+            journal.legacy_login(proven.channel.sender, self._address, what)
 
     # --- the session --------------------------------------------------------------------
 

@@ -1,8 +1,4 @@
-"""The SFTP process: listen with what is good enough today, take in, drain, stop.
-
-Everything the library would offer by default and this server does not stand behind is named and
-turned off here.
-"""
+"""The SFTP process: listen, take in, drain, stop."""
 
 from __future__ import annotations
 
@@ -14,6 +10,7 @@ import stat
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import asyncssh
@@ -23,45 +20,21 @@ from batch.errors import InstanceError
 from batch.registers import Channel
 from batch.settings import Settings
 from batch.sftp_server.addresses import Addresses
-from batch.sftp_server.auth import MOST_CHANNELS, SIGNATURES, Doorkeeper, House, Visit
+from batch.sftp_server.auth import MOST_CHANNELS, Doorkeeper, House, Visit
 from batch.sftp_server.gate import Gate
 from batch.sftp_server.memory import Memory
 from batch.sftp_server.operations import Operations
+from batch.sftp_server.transport import options
 from batch.storage.instance import Instance
 from batch.storage.layout import Layout
 from batch.storage.registers import Registers
 from batch.storage.spool import Spool
-
-KEY_EXCHANGES = (
-    "mlkem768x25519-sha256",
-    "curve25519-sha256",
-    "curve25519-sha256@libssh.org",
-    "ecdh-sha2-nistp256",
-    "ecdh-sha2-nistp384",
-    "diffie-hellman-group16-sha512",
-)
-CIPHERS = ("aes256-gcm@openssh.com", "aes128-gcm@openssh.com", "aes256-ctr", "aes128-ctr")
-MACS = (
-    "hmac-sha2-256-etm@openssh.com",
-    "hmac-sha2-512-etm@openssh.com",
-    "hmac-sha2-256",
-    "hmac-sha2-512",
-)
-"""GCM first: fastest here, and not touched by prefix truncation. MACs serve CTR; those of
-libssh2 come last. ChaCha20-Poly1305 is left out because unpatched peers make it truncatable."""
-
-VERSION_LINE = "fla-batch"
-"""What the server calls itself; no version, which would only help strangers."""
 
 REGISTER_THREADS = 4
 """Look-ups at login at once, apart from the disk's, which a slow disk may fill."""
 
 REGISTER_SECONDS = 2.0
 """How long a look-up waits for a locked database before it goes by memory."""
-
-KEEPALIVE_SECONDS = 30
-KEEPALIVES = 3
-"""A client that answers none of these is gone: under two minutes."""
 
 BACKLOG = 128
 DRAIN_SECONDS = 5.0
@@ -156,8 +129,8 @@ async def _listen(settings: Settings, house: House) -> asyncssh.SSHAcceptor:
             backlog=BACKLOG,
             config=None,
             server_factory=lambda: Visit(house),
-            server_host_keys=[_host_key(settings)],
-            **_transport(settings),
+            server_host_keys=_host_keys(settings),
+            **options(settings),
         )
     except OSError as error:
         raise InstanceError(
@@ -165,37 +138,15 @@ async def _listen(settings: Settings, house: House) -> asyncssh.SSHAcceptor:
         ) from error
 
 
-def _transport(settings: Settings) -> dict[str, Any]:
-    """Allow-lists and limits of the SSH layer."""
-    return {
-        "server_version": VERSION_LINE,
-        "kex_algs": list(KEY_EXCHANGES),
-        "encryption_algs": list(CIPHERS),
-        "mac_algs": list(MACS),
-        "compression_algs": None,
-        "signature_algs": sorted(a.decode() for a in SIGNATURES),
-        "public_key_auth": True,
-        "password_auth": False,
-        "kbdint_auth": False,
-        "host_based_auth": False,
-        "gss_host": None,
-        "gss_kex": False,
-        "gss_auth": False,
-        "x509_trusted_certs": None,
-        "allow_pty": False,
-        "allow_scp": False,
-        "agent_forwarding": False,
-        "x11_forwarding": False,
-        "line_editor": False,
-        "encoding": None,
-        "login_timeout": settings.login_seconds,
-        "keepalive_interval": KEEPALIVE_SECONDS,
-        "keepalive_count_max": KEEPALIVES,
-    }
+def _host_keys(settings: Settings) -> list[asyncssh.SSHKey]:
+    layout = Layout(settings.data)
+    if not settings.legacy:
+        return [_host_key(layout.host_key)]
+    journal.legacy_offered("ECDSA P-256 host key, key exchange on NIST P-256 (setting legacy)")
+    return [_host_key(layout.host_key), _host_key(layout.legacy_host_key)]
 
 
-def _host_key(settings: Settings) -> asyncssh.SSHKey:
-    path = Layout(settings.data).host_key
+def _host_key(path: Path) -> asyncssh.SSHKey:
     try:
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise InstanceError(f"{path}: others than its owner may read the host key; chmod 600")

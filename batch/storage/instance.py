@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from sqlalchemy import Engine
 
 from batch import journal
@@ -138,11 +138,15 @@ class Instance:
 
     def _make_keys(self, at: datetime) -> None:
         layout = self.layout
-        if not _holds(layout.host_key):
-            durable.replace_file(layout.host_key, _new_host_key())
-        public = layout.host_key.with_suffix(".pub")
-        if not _holds(public):
-            durable.replace_file(public, _public_half(layout.host_key.read_bytes()))
+        for path, kind in (
+            (layout.host_key, ed25519.Ed25519PrivateKey.generate),
+            (layout.legacy_host_key, lambda: ec.generate_private_key(ec.SECP256R1())),
+        ):
+            if not _holds(path):
+                durable.replace_file(path, _openssh(kind()))
+            public = path.with_suffix(".pub")
+            if not _holds(public):
+                durable.replace_file(public, _public_half(path.read_bytes()))
         if not (_holds(layout.institution_key) and _holds(layout.institution_certificate)):
             key, certificate = make_institution("FLA batch channel", at)
             durable.replace_file(layout.institution_key, key)
@@ -175,8 +179,8 @@ def _lock_within(descriptor: int, seconds: float, data: Path) -> None:
             time.sleep(0.05)
 
 
-def _new_host_key() -> bytes:
-    return ed25519.Ed25519PrivateKey.generate().private_bytes(
+def _openssh(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.OpenSSH,
         serialization.NoEncryption(),

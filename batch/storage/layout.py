@@ -81,6 +81,11 @@ class Layout:
         return self.keys / "ssh_host_ed25519_key"
 
     @property
+    def legacy_host_key(self) -> Path:
+        """ECDSA P-256, shown only by an instance whose setting ``legacy`` is on."""
+        return self.keys / "ssh_host_ecdsa_key"
+
+    @property
     def institution_key(self) -> Path:
         return self.keys / "institution.key"
 

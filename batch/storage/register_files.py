@@ -50,8 +50,11 @@ LOGIN_KEY_TYPES = frozenset(
 SMALLEST_RSA = 2048
 """Bits; what is smaller is not accepted for login (112 bits of strength, NIST SP 800-57)."""
 
+LARGEST_RSA = 8192
+"""Bits; a signature by 16384 bits costs four times as much to check, and stronger is Ed25519."""
+
 _WANTED_KEY = (
-    "give the public half of an Ed25519, ECDSA P-256 or P-384, or RSA key of 2048 bits or more, "
+    "give the public half of an Ed25519, ECDSA P-256 or P-384, or RSA key of 2048 to 8192 bits, "
     "for example one made by ssh-keygen -t ed25519"
 )
 
@@ -77,8 +80,9 @@ def login_key(data: bytes, since: datetime) -> LoginKey:
             f"SSH key: the file holds no single public key; {_WANTED_KEY}"
         ) from None
     assert isinstance(key, rsa.RSAPublicKey | ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey)
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size < SMALLEST_RSA:
-        raise OperatorError(f"SSH key: RSA of {key.key_size} bits is too short; {_WANTED_KEY}")
+    if isinstance(key, rsa.RSAPublicKey) and not SMALLEST_RSA <= key.key_size <= LARGEST_RSA:
+        measure = "short" if key.key_size < SMALLEST_RSA else "long"
+        raise OperatorError(f"SSH key: RSA of {key.key_size} bits is too {measure}; {_WANTED_KEY}")
     digest = base64.b64encode(ssh_key_fingerprint(key, SHA256())).decode().rstrip("=")
     public = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     return LoginKey(public, f"SHA256:{digest}", Interval(since))

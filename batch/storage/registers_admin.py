@@ -148,6 +148,15 @@ class RegistersAdmin(Registers):
             _add(connection, sender, key, at)
             return _open_channel(connection, sender)
 
+    def set_legacy(self, sender: SenderNumber, on: bool, at: datetime) -> Channel:
+        """Let the channel log in with SHA-1 signatures, or no longer."""
+        mine = tables.channel.c.sender == str(sender)
+        with writing(self._engine) as connection:
+            if _open_channel(connection, sender).legacy != on:
+                connection.execute(update(tables.channel).where(mine).values(legacy=on))
+                record(connection, at, sender, "channel_legacy_on" if on else "channel_legacy_off")
+            return _open_channel(connection, sender)
+
     def grant_mandate(self, wanted: Mandate, at: datetime) -> Mandate:
         """Grant a mandate; its ``id`` is given by the register, that of ``wanted`` is not read.
 

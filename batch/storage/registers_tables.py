@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     CheckConstraint,
     Column,
     ColumnElement,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    false,
     or_,
     select,
 )
@@ -73,6 +75,7 @@ channel = Table(
     Column("user", String(64), nullable=False, unique=True),
     Column("opened_at", Instant, nullable=False),
     Column("closed_at", Instant),
+    Column("legacy", Boolean, nullable=False, server_default=false()),
     _one_of("quality", Quality),
 )
 
@@ -187,6 +190,7 @@ def channels_where(
             grants=tuple(
                 Grant(r.service, Interval(r.since, r.until)) for r in grants.get(row.sender, ())
             ),
+            legacy=row.legacy,
         )
         for row in rows
     ]

@@ -177,7 +177,9 @@ def test_the_database_itself_holds_one_open_channel_per_enterprise_and_quality(
     registers: RegistersAdmin, tmp_path: Path
 ) -> None:
     registers.open_channel(WANTED, NOW)
-    copy = "INSERT INTO channel SELECT '{}', enterprise, quality, '{}', opened_at, {} FROM channel"
+    same = "enterprise, quality, opened_at"
+    copy = f"INSERT INTO channel (sender, user, closed_at, {same}) "
+    copy += f"SELECT '{{}}', '{{}}', {{}}, {same} FROM channel"
     with closing(sqlite3.connect(tmp_path / "production.sqlite")) as database:
         database.execute(copy.format("000008", "closed", "opened_at"))
         with pytest.raises(sqlite3.IntegrityError, match="channel"):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import paramiko
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from batch.settings import Settings
 from batch.sftp_server.protocol import Packet
@@ -30,7 +30,7 @@ from batch.storage.registers import Registers
 LONG_AGO = datetime.now(UTC) - timedelta(days=30)
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
 
-Private = ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+Private = ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,12 @@ def openssh_pem(key: Private) -> str:
 
 
 def for_paramiko(key: Private) -> paramiko.PKey:
-    kind = paramiko.RSAKey if isinstance(key, rsa.RSAPrivateKey) else paramiko.Ed25519Key
+    kinds: dict[type, type[paramiko.PKey]] = {
+        rsa.RSAPrivateKey: paramiko.RSAKey,
+        ed25519.Ed25519PrivateKey: paramiko.Ed25519Key,
+        ec.EllipticCurvePrivateKey: paramiko.ECDSAKey,
+    }
+    kind = next(made for known, made in kinds.items() if isinstance(key, known))
     return kind.from_private_key(io.StringIO(openssh_pem(key)))
 
 
@@ -101,9 +106,12 @@ def make_instance(settings: Settings) -> Instance:
     made = engine_for(instance.production_path, create=True)
     migrations.upgrade(made)
     made.dispose()
-    host_key = instance.layout.host_key
-    host_key.write_text(openssh_pem(ed25519.Ed25519PrivateKey.generate()))
-    host_key.chmod(0o600)
+    for path, key in (
+        (instance.layout.host_key, ed25519.Ed25519PrivateKey.generate()),
+        (instance.layout.legacy_host_key, ec.generate_private_key(ec.SECP256R1())),
+    ):
+        path.write_text(openssh_pem(key))
+        path.chmod(0o600)
     return instance
 
 
@@ -115,6 +123,7 @@ def register(
     *,
     closed: datetime | None = None,
     key_until: datetime | None = None,
+    legacy: bool = False,
 ) -> None:
     """A channel with a login key, as an administrator's change would leave it."""
     enterprise = f"04{sender}00"
@@ -128,6 +137,7 @@ def register(
                 user=user,
                 opened_at=LONG_AGO,
                 closed_at=closed,
+                legacy=legacy,
             )
         )
         connection.execute(

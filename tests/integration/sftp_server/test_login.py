@@ -138,16 +138,3 @@ def test_a_third_channel_on_a_connection_is_refused(running: Running) -> None:
         transport.open_session()
     held[0].close()
     transport.close()
-
-
-def test_a_signature_with_sha1_is_not_accepted(running: Running) -> None:
-    """Also from a client that does not read the list of algorithms it is given."""
-    transport = paramiko.Transport(
-        ("127.0.0.1", running.port),
-        disabled_algorithms={"pubkeys": ["rsa-sha2-256", "rsa-sha2-512"]},
-    )
-    transport.start_client(timeout=20)
-    with pytest.raises((paramiko.SSHException, EOFError)):
-        transport.auth_publickey("rsa", for_paramiko(running.keys["rsa"]))
-    assert not transport.is_authenticated()
-    transport.close()

@@ -13,8 +13,8 @@ from batch.errors import Busy, Denied, SpoolFault
 from batch.names import Folder
 from batch.settings import load
 from batch.sftp_server import files, refusals
-from batch.sftp_server.auth import weakness
 from batch.sftp_server.home import Refusal
+from batch.sftp_server.keys import weakness
 from batch.sftp_server.protocol import Packet, Status
 from batch.storage.room import NoRoom
 from batch.storage.spool import Entry, Poisoned

@@ -1,0 +1,71 @@
+"""What the SSH layer offers: allow-lists and limits. All that a library would offer besides, and
+this server does not stand behind, is named and turned off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batch.settings import Settings
+from batch.sftp_server.keys import SIGNATURES
+
+KEY_EXCHANGES = (
+    "mlkem768x25519-sha256",
+    "curve25519-sha256",
+    "curve25519-sha256@libssh.org",
+    "diffie-hellman-group16-sha512",
+)
+"""Post-quantum first; group 16 is for those who may use no curve of Bernstein's."""
+
+LEGACY_KEY_EXCHANGES = ("ecdh-sha2-nistp256",)
+"""For clients without Curve25519 or group 16, as older JSch."""
+
+CIPHERS = ("aes256-gcm@openssh.com", "aes128-gcm@openssh.com", "aes256-ctr", "aes128-ctr")
+MACS = (
+    "hmac-sha2-256-etm@openssh.com",
+    "hmac-sha2-512-etm@openssh.com",
+    "hmac-sha2-256",
+    "hmac-sha2-512",
+)
+"""GCM first: fastest here, and not touched by prefix truncation. MACs serve CTR; those of
+libssh2 come last. ChaCha20-Poly1305 is left out because unpatched peers make it truncatable."""
+
+VERSION_LINE = "fla-batch"
+"""What the server calls itself; no version, which would only help strangers."""
+
+KEEPALIVE_SECONDS = 30
+KEEPALIVES = 3
+"""A client that answers none of these is gone: under two minutes."""
+
+
+def key_exchanges(settings: Settings) -> list[str]:
+    """The key exchanges this instance offers, best first."""
+    return [*KEY_EXCHANGES, *(LEGACY_KEY_EXCHANGES if settings.legacy else ())]
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """Allow-lists and limits, as asyncssh's ``listen`` takes them."""
+    return {
+        "server_version": VERSION_LINE,
+        "kex_algs": key_exchanges(settings),
+        "encryption_algs": list(CIPHERS),
+        "mac_algs": list(MACS),
+        "compression_algs": None,
+        "signature_algs": sorted(SIGNATURES),
+        "public_key_auth": True,
+        "password_auth": False,
+        "kbdint_auth": False,
+        "host_based_auth": False,
+        "gss_host": None,
+        "gss_kex": False,
+        "gss_auth": False,
+        "x509_trusted_certs": None,
+        "allow_pty": False,
+        "allow_scp": False,
+        "agent_forwarding": False,
+        "x11_forwarding": False,
+        "line_editor": False,
+        "encoding": None,
+        "login_timeout": settings.login_seconds,
+        "keepalive_interval": KEEPALIVE_SECONDS,
+        "keepalive_count_max": KEEPALIVES,
+    }
