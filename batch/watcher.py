@@ -167,7 +167,8 @@ class Watcher:
         self._look_for_refusals()
         for sender, folder in sorted(places):
             try:
-                self._sweep_inbox(Inbox(self.instance.layout, sender, folder))
+                with Inbox.opened(self.instance.layout, sender, folder) as inbox:
+                    self._sweep_inbox(inbox)
             except Exception as error:
                 journal.problem(f"sweep of {sender}/{folder}", error)
 

@@ -27,7 +27,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"identifiers", "anomalies"}),
     frozenset({"names", "catalogue"}),
-    frozenset({"settings", "journal", "schemata", "registers", "signing"}),
+    frozenset({"settings", "journal", "schemata", "registers", "signing", "permissions"}),
     frozenset({"states"}),
     frozenset({"ingest"}),
     frozenset({"fla"}),
@@ -40,7 +40,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 )
 """Imports point down: a part may import its own layer and those above it in this list."""
 
-CORE = frozenset().union(*LAYERS[:3], {"registers", "signing"}, *LAYERS[4:7])
+CORE = frozenset().union(*LAYERS[:3], {"registers", "signing", "permissions"}, *LAYERS[4:7])
 """Bytes, facts and the instant go in, a verdict comes out."""
 
 MAX_FILE, MAX_FUNCTION = 400, 45

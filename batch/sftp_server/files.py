@@ -13,7 +13,8 @@ from batch.names import Folder, Kind
 from batch.settings import Settings
 from batch.sftp_server.home import EntryPlace
 from batch.sftp_server.protocol import MAX_DATA, Attributes
-from batch.storage.spool import Entry, Upload
+from batch.storage.entries import Entry
+from batch.storage.spool import Upload
 
 NAMES_PER_REPLY = 128
 """Names in one reply to READDIR: under 30 kB with the longest ones."""

@@ -15,6 +15,7 @@ from typing import Any
 from batch import journal
 from batch.errors import Denied, Fault
 from batch.names import Folder
+from batch.permissions import Operation
 from batch.settings import Settings
 from batch.sftp_server import protocol as p
 from batch.sftp_server import refusals, replies
@@ -33,7 +34,6 @@ from batch.sftp_server.files import (
 from batch.sftp_server.home import (
     EntryPlace,
     FolderPlace,
-    Operation,
     Place,
     Root,
     locate,
@@ -121,7 +121,7 @@ class Operations:
         writes = request.flags & (OpenFlag.WRITE | OpenFlag.APPEND)
         if not writes and not request.flags & OpenFlag.READ:
             raise Refused(refusals.NO_MODE)
-        self._permit(Operation.WRITE if writes else Operation.READ, place)
+        self._permit(_opening(request.flags), place)
         self._room()
         assert isinstance(place, EntryPlace)
         if writes:
@@ -275,7 +275,7 @@ class Operations:
 
     def _rename(self, request: p.Rename) -> bytes:
         old, new = locate(request.old), locate(request.new)
-        found = rename_refusal(old, new)
+        found = rename_refusal(old, new, replace=request.replace)
         if found is not None:
             raise Refused(found)
         assert isinstance(old, EntryPlace)
@@ -364,6 +364,12 @@ _LATER: dict[type, Callable[[Operations, Any], bytes]] = {
     p.Remove: Operations._remove,
     p.Rename: Operations._rename,
 }
+
+
+def _opening(flags: OpenFlag) -> Operation:
+    if not flags & (OpenFlag.WRITE | OpenFlag.APPEND):
+        return Operation.READ
+    return Operation.UPLOAD if flags & OpenFlag.TRUNCATE else Operation.RESUME
 
 
 def _shown(path: object) -> str:

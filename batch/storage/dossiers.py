@@ -18,8 +18,9 @@ from typing import BinaryIO
 from batch.errors import SpoolFault
 from batch.names import Kind
 from batch.states import Sealed, SealedFile, SetKey
-from batch.storage import durable
+from batch.storage import beneath, durable
 from batch.storage.answer_files import AnswerFiles, AnswerName
+from batch.storage.beneath import Held
 from batch.storage.layout import Layout
 from batch.storage.sealing import read_manifest
 
@@ -126,9 +127,8 @@ def emit(layout: Layout, emissions: Sequence[Emission]) -> None:
     holds other bytes is an alarm (SpoolFault), never overwritten.
     """
     key = emissions[0].key
-    folder = key.folder.answers
-    out = layout.folder(key.channel, folder)
-    with durable.locked(layout.lock_of(key.channel)):
+    folder = layout.folder(key.channel, key.folder.answers)
+    with durable.locked(layout.lock_of(key.channel)), beneath.held(folder) as out:
         for item in emissions:
             home = dossier(layout, item.key)
             data = home.answer_file(item.layer, item.attempt, item.data_kind)
@@ -136,13 +136,13 @@ def emit(layout: Layout, emissions: Sequence[Emission]) -> None:
             for source, sha256 in ((data, item.sha256), (signature, item.signature_sha256)):
                 if _digest(source) != sha256:
                     raise SpoolFault(f"{item.key}: {source.name} is not what was decided")
-            _show(layout, item, data, out / f"{item.data_kind}.{item.stem}.1.1")
-            _show(layout, item, signature, out / f"{Kind.FS}.{item.stem}.1.1")
-        durable.sync_directory(out)
+            _show(layout, item, data, out, f"{item.data_kind}.{item.stem}.1.1")
+            _show(layout, item, signature, out, f"{Kind.FS}.{item.stem}.1.1")
+        out.sync()
         for item in emissions:
             trigger = dossier(layout, item.key).answer_file(item.layer, item.attempt, Kind.GO)
-            _show(layout, item, trigger, out / f"{Kind.GO}.{item.stem}.1")
-        durable.sync_directory(out)
+            _show(layout, item, trigger, out, f"{Kind.GO}.{item.stem}.1")
+        out.sync()
 
 
 def archive(layout: Layout, keys: Sequence[SetKey]) -> None:
@@ -161,15 +161,14 @@ def archive(layout: Layout, keys: Sequence[SetKey]) -> None:
 def unlist(layout: Layout, key: SetKey) -> None:
     """Take a set's names out of the inbox, where they still are these very files."""
     home = dossier(layout, key)
-    inbox = layout.folder(key.channel, key.folder)
     changed = False
-    for file in home.sealed().files:
-        listed = inbox / file.name
-        if _same_file(listed, home.path / file.name):
-            listed.unlink()
-            changed = True
-    if changed:
-        durable.sync_directory(inbox)
+    with beneath.held(layout.folder(key.channel, key.folder)) as inbox:
+        for file in home.sealed().files:
+            if _same_file(inbox, file.name, home.path / file.name):
+                inbox.unlink(file.name)
+                changed = True
+        if changed:
+            inbox.sync()
 
 
 def move_to(layout: Layout, key: SetKey, target: Path) -> None:
@@ -182,21 +181,21 @@ def move_to(layout: Layout, key: SetKey, target: Path) -> None:
             durable.sync_directory(source.parent)
 
 
-def _show(layout: Layout, item: Emission, source: Path, target: Path) -> None:
-    taken = layout.taken_name(item.key.channel, item.key.folder.answers, target.name)
-    if os.path.lexists(target):
-        if not _same_file(target, source):
-            raise SpoolFault(f"{target.name}: another file has this answer's name")
-    elif not taken.exists():
-        os.link(source, target)
+def _show(layout: Layout, item: Emission, source: Path, out: Held, name: str) -> None:
+    taken = layout.taken_name(item.key.channel, item.key.folder.answers, name)
+    if not out.has(name):
+        if not taken.exists():
+            out.link_in(source, name)
+    elif not _same_file(out, name, source):
+        raise SpoolFault(f"{name}: another file has this answer's name")
 
 
-def _same_file(one: Path, other: Path) -> bool:
+def _same_file(folder: Held, name: str, other: Path) -> bool:
     try:
-        first, second = one.lstat(), other.lstat()
+        first, second = folder.status(name), other.lstat()
     except FileNotFoundError:
         return False
-    return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
+    return first is not None and os.path.samestat(first, second)
 
 
 def _write_stream(path: Path, chunks: Iterable[bytes]) -> None:

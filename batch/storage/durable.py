@@ -23,15 +23,23 @@ def sync_directory(path: Path) -> None:
     """Make the names in ``path`` survive: else a power cut may undo a rename."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        sync_opened(descriptor)
     finally:
         os.close(descriptor)
 
 
-def rename_new(source: Path, target: Path) -> None:
-    """Rename, never over something that exists: FileExistsError then (renameat2 NOREPLACE)."""
+def sync_opened(directory: int) -> None:
+    """The same for a directory that is open."""
+    os.fsync(directory)
+
+
+def rename_new(source: Path | str, target: Path | str, directory: int = _AT_FDCWD) -> None:
+    """Rename, never over something that exists: FileExistsError then (renameat2 NOREPLACE).
+
+    Relative names are those of the open ``directory``.
+    """
     failed = _LIBC.renameat2(
-        _AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE
+        directory, os.fsencode(source), directory, os.fsencode(target), _RENAME_NOREPLACE
     )
     if failed:
         number = ctypes.get_errno()

@@ -3,42 +3,38 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from batch.identifiers import SenderNumber
 from batch.ingest import receive
-from batch.names import SAFE_NAME, Dropped, Folder, Kind, split
-from batch.storage import durable
+from batch.names import Dropped, Folder, Kind, split
+from batch.storage import beneath
+from batch.storage.beneath import Held
 from batch.storage.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """IN or INTEST of one sender."""
+    """IN or INTEST of one sender, held open."""
 
     layout: Layout
     sender: SenderNumber
     folder: Folder
+    held: Held
 
-    @property
-    def path(self) -> Path:
-        return self.layout.folder(self.sender, self.folder)
-
-    def status(self, name: str) -> os.stat_result | None:
-        """The status of a regular file; None for anything else an operator may have put there."""
-        try:
-            found = (self.path / name).lstat()
-        except FileNotFoundError:
-            return None
-        return found if stat.S_ISREG(found.st_mode) else None
+    @classmethod
+    @contextmanager
+    def opened(cls, layout: Layout, sender: SenderNumber, folder: Folder) -> Iterator[Inbox]:
+        """Raises as ``beneath.held``."""
+        with beneath.held(layout.folder(sender, folder)) as held:
+            yield cls(layout, sender, folder, held)
 
     def fresh(self, name: str) -> bool:
         """Whether it is a file of no set sealed so far: a sealed one has a second link."""
-        found = self.status(name)
+        found = self.held.status(name)
         return found is not None and found.st_nlink == 1
 
     def of_stem(self, name: Dropped) -> list[str]:
@@ -46,23 +42,18 @@ class Inbox:
 
         Fixed in number, however full the folder is; a stranger name is left to the sweep.
         """
-        return [text for text in _possible_names(name) if self.status(text) is not None]
+        return [text for text in _possible_names(name) if self.held.status(text) is not None]
 
     def arrivals(self, seen: Seen) -> list[receive.Arrival]:
         """Every file with a safe name, with its age; one with another name no sender put here."""
-        found: list[tuple[str, os.stat_result]] = []
-        with os.scandir(self.path) as listing:
-            for item in listing:
-                status = self.status(item.name) if SAFE_NAME.fullmatch(item.name) else None
-                if status is not None:
-                    found.append((item.name, status))
+        found = list(self.held.files())
         ages = seen.ages(found)
         return [
             receive.Arrival(
                 name=name,
                 age=ages[name],
                 sealed=status.st_nlink > 1,
-                published=status.st_nlink > 1 or durable.is_published(self.path / name),
+                published=status.st_nlink > 1 or self.held.is_published(name),
             )
             for name, status in found
         ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from collections.abc import Iterator
 from itertools import count
 
@@ -75,8 +74,15 @@ def finish_unlisting(instance: Instance) -> Iterator[str]:
     layout, standing = instance.layout, Standing.of(instance.layout)
     for home in instance.spool.senders():
         for folder in INBOXES:
-            inbox = Inbox(layout, home.sender, folder)
-            for key in _archived_but_listed(inbox, standing):
+            try:
+                with Inbox.opened(layout, home.sender, folder) as inbox:
+                    keys = list(_archived_but_listed(inbox, standing))
+            except FileNotFoundError:
+                continue
+            except (SpoolFault, OSError) as fault:
+                yield f"the inbox cannot be looked at: {fault}"
+                continue
+            for key in keys:
                 try:
                     with home.locked():
                         dossiers.unlist(layout, key)
@@ -99,12 +105,8 @@ def _archived_but_listed(inbox: Inbox, standing: Standing) -> Iterator[SetKey]:
 def _sealed_stems(inbox: Inbox) -> set[str]:
     """The stems of the files that have a second link, in a set's directory."""
     stems: set[str] = set()
-    if not inbox.path.is_dir():
-        return stems
-    with os.scandir(inbox.path) as listing:
-        for item in listing:
-            status = item.stat(follow_symlinks=False)
-            if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
-                name = split(item.name)
-                stems.add(name.stem if name is not None else "@" + item.name)
+    for name, status in inbox.held.files():
+        if status.st_nlink > 1:
+            read = split(name)
+            stems.add(read.stem if read is not None else f"@{name}")
     return stems

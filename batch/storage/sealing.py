@@ -7,13 +7,11 @@ channel's lock.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
 import secrets
 import shutil
-import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,7 +90,7 @@ def seal(inbox: Inbox, item: receive.Ready, now: datetime) -> SetKey | None:
     layout = inbox.layout
     staging = _new_staging(inbox)
     try:
-        taken = [_take(inbox.path / name, staging / name) for name in dict.fromkeys(item.names)]
+        taken = [_take(inbox, name, staging / name) for name in dict.fromkeys(item.names)]
         present = [found for found in taken if found is not None]
         files = tuple(file for file, _ in present)
         ordinal = _ordinal(inbox, item.stem, files)
@@ -189,32 +187,28 @@ def _existing(inbox: Inbox, stem: str, ordinal: int) -> Path | None:
     return None
 
 
-def _take(source: Path, target: Path) -> tuple[SealedFile, int] | None:
+def _take(inbox: Inbox, name: str, target: Path) -> tuple[SealedFile, int] | None:
     """Bring one file into the set and hash it; its inode in the inbox comes along.
 
     A file that came another way is copied: whoever put it there may still write to it.
     """
     try:
-        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
-            return None  # gone, or no file: it is not part of the set
-        raise
+        descriptor = inbox.held.open(name)
+    except FileNotFoundError:
+        return None  # gone, or no file: it is not part of the set
     try:
         before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            return None
         if durable.is_published(descriptor):
-            os.link(source, target, follow_symlinks=False)
+            inbox.held.link(name, target)
             if target.lstat().st_ino != before.st_ino:
-                raise SpoolFault(f"{source.name}: changed while it was being sealed")
+                raise SpoolFault(f"{name}: changed while it was being sealed")
             size, digest = _hash(descriptor)
         else:
             size, digest = _copy(descriptor, target)
     finally:
         os.close(descriptor)
-    name = split(source.name)
-    return SealedFile(source.name, name.kind if name else None, size, digest), before.st_ino
+    read = split(name)
+    return SealedFile(name, read.kind if read else None, size, digest), before.st_ino
 
 
 def _hash(descriptor: int, copy: int | None = None) -> tuple[int, str]:
@@ -246,29 +240,29 @@ def _relist(inbox: Inbox, directory: Path, taken: list[tuple[SealedFile, int]]) 
     """
     changed = False
     for file, inode in taken:
-        listed, sealed = inbox.status(file.name), directory / file.name
+        listed, sealed = inbox.held.status(file.name), directory / file.name
         if listed is not None and listed.st_ino == inode != sealed.lstat().st_ino:
             staging = _new_staging(inbox)
             try:
                 os.link(sealed, staging / file.name)
-                (staging / file.name).rename(inbox.path / file.name)
+                inbox.held.put(staging / file.name, file.name)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)  # else by the next sweep
             changed = True
     if changed:
-        durable.sync_directory(inbox.path)
+        inbox.held.sync()
 
 
 def _forget(inbox: Inbox, names: tuple[str, ...]) -> None:
     """An identical repeat is on disk already: its new files go, those listed before stay."""
     for name in names:
         if inbox.fresh(name):
-            (inbox.path / name).unlink()
-    durable.sync_directory(inbox.path)
+            inbox.held.unlink(name)
+    inbox.held.sync()
 
 
 def _is_complete(inbox: Inbox, go: Dropped) -> bool:
     wanted = receive.complete_names(go, inbox.folder)
     return wanted is not None and all(
-        any(inbox.status(name) is not None for name in names) for names in wanted
+        any(inbox.held.status(name) is not None for name in names) for names in wanted
     )

@@ -10,9 +10,8 @@ from __future__ import annotations
 import bisect
 import os
 import secrets
-import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,10 +19,13 @@ from pathlib import Path
 from batch import journal
 from batch.errors import Denied
 from batch.identifiers import SenderNumber
-from batch.names import INBOXES, SAFE_NAME, Folder, Kind, split
+from batch.names import INBOXES, Folder, Kind, split
+from batch.permissions import Operation
 from batch.settings import Settings
-from batch.storage import durable, sealing
+from batch.storage import beneath, durable, sealing
 from batch.storage.backlog import Backlog
+from batch.storage.beneath import Held
+from batch.storage.entries import Entry, entry_of, must_be_same, permit
 from batch.storage.inbox import Inbox
 from batch.storage.layout import Layout
 from batch.storage.room import Room
@@ -31,16 +33,6 @@ from batch.storage.room import Room
 PUBLISHED_MODE = 0o400
 MAX_EXTENTS = 1024
 """Separate stretches of an upload: clients that send out of order keep fewer than 100 in flight."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A file in a folder: size in bytes, time in Unix seconds, and whether its set is sealed."""
-
-    name: str
-    size: int
-    modified: float
-    sealed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,24 +98,17 @@ class SenderHome:
 
     def entries(self, folder: Folder) -> list[Entry]:
         """What the folder lists, by name: regular files with a safe name."""
-        found: list[Entry] = []
-        with os.scandir(self._path(folder)) as listing:
-            for item in listing:
-                if SAFE_NAME.fullmatch(item.name):
-                    try:
-                        status = item.stat(follow_symlinks=False)
-                    except FileNotFoundError:
-                        continue  # taken away while we were listing
-                    if stat.S_ISREG(status.st_mode):
-                        found.append(_entry(item.name, status, folder))
+        with self._held(folder) as held:
+            found = [entry_of(name, status, folder) for name, status in held.files()]
         return sorted(found, key=lambda e: e.name)
 
     def entry(self, folder: Folder, name: str) -> Entry:
         """Raise FileNotFoundError when there is no such regular file."""
-        status = (self._path(folder) / name).lstat()
-        if not stat.S_ISREG(status.st_mode):
+        with self._held(folder) as held:
+            status = held.status(name)
+        if status is None:
             raise FileNotFoundError(name)
-        return _entry(name, status, folder)
+        return entry_of(name, status, folder)
 
     def begin(self, folder: Folder, name: str, *, keep: bool, limit: int) -> Upload:
         """Start an upload (U1); ``keep`` resumes on a copy of the published, unsealed bytes.
@@ -142,11 +127,12 @@ class SenderHome:
         return upload
 
     def _resume(self, upload: Upload, folder: Folder, name: str) -> None:
-        try:
-            self._must_be_open(folder, name)
-            source = self.open_for_reading(folder, name)
-        except FileNotFoundError:
-            return
+        with self._held(folder) as held:
+            permit(Operation.RESUME, held, folder, name)
+            try:
+                source = held.open(name)
+            except FileNotFoundError:
+                return
         try:
             upload.copy_from(source)
         finally:
@@ -154,41 +140,39 @@ class SenderHome:
 
     def open_for_reading(self, folder: Folder, name: str) -> int:
         """A read-only descriptor on a file of the folder; never through a link."""
-        descriptor = os.open(
-            self._path(folder) / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        )
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise FileNotFoundError(name)
-        return descriptor
+        with self._held(folder) as held:
+            return held.open(name)
 
     def remove(self, folder: Folder, name: str) -> None:
         """Remove an answer (kept in ``taken``, A4) or an unsealed file of an inbox."""
-        path = self._path(folder) / name
-        with self.locked():
+        with self.locked(), self._held(folder) as held:
+            permit(Operation.REMOVE, held, folder, name)
             if folder.is_inbox:
-                self._must_be_open(folder, name)
-                path.unlink()
+                held.unlink(name)
             else:
-                self.entry(folder, name)  # only what is listed can be removed
                 taken = self.spool.layout.taken_name(self.sender, folder, name)
                 taken.unlink(missing_ok=True)  # an answer put back and deleted again
-                path.rename(taken)
+                held.take(name, taken)
                 durable.sync_directory(self.spool.layout.taken)
-            durable.sync_directory(path.parent)
+            held.sync()
 
     def rename(self, folder: Folder, old: str, new: str, *, replace: bool) -> None:
-        """Rename an unsealed file inside an inbox; may complete its set and so seal it."""
-        directory = self._path(folder)
-        with self.locked():
-            self._must_be_open(folder, old)
-            self._check_new(folder, new)
-            if replace:
-                (directory / old).rename(directory / new)
+        """Rename an unsealed file inside an inbox; may complete its set and so seal it.
+
+        Without ``replace`` never over a file that is not sealed: FileExistsError.
+        """
+        wanted = Operation.RENAME_OVER if replace else Operation.RENAME_TO
+        with self.locked(), self._inbox(folder) as inbox:
+            held = inbox.held
+            permit(Operation.RENAME, held, folder, old)
+            permit(wanted, held, folder, new)
+            self._check_new(inbox, new)
+            if replace or held.status(new) is not None:
+                held.rename(old, new)
             else:
-                durable.rename_new(directory / old, directory / new)
-            durable.sync_directory(directory)
-            self._seal_after(folder, new)
+                held.rename_new(old, new)
+            held.sync()
+            self._seal_after(inbox, new)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -196,34 +180,22 @@ class SenderHome:
         with durable.locked(self.spool.layout.lock_of(self.sender)):
             yield
 
-    def _path(self, folder: Folder) -> Path:
-        return self.spool.layout.folder(self.sender, folder)
+    def _held(self, folder: Folder) -> AbstractContextManager[Held]:
+        return beneath.held(self.spool.layout.folder(self.sender, folder))
 
-    def _inbox(self, folder: Folder) -> Inbox:
-        return Inbox(self.spool.layout, self.sender, folder)
+    def _inbox(self, folder: Folder) -> AbstractContextManager[Inbox]:
+        return Inbox.opened(self.spool.layout, self.sender, folder)
 
-    def _must_be_same(self, folder: Folder, name: str, inode: int) -> None:
-        try:
-            status = (self._path(folder) / name).lstat()
-        except FileNotFoundError:
-            status = None
-        if status is None or status.st_ino != inode or status.st_nlink > 1:
-            raise Denied(f"{name}: it changed while you resumed it; send it whole again")
-
-    def _must_be_open(self, folder: Folder, name: str) -> None:
-        if self.entry(folder, name).sealed:
-            raise Denied(f"{name}: this set is already sealed")
-
-    def _check_new(self, folder: Folder, name: str) -> None:
+    def _check_new(self, inbox: Inbox, name: str) -> None:
         """Raise Denied for a TD that comes too late, Backlogged for a GO that comes too soon."""
-        sealing.check_cancel_in_time(self._inbox(folder), name)
+        sealing.check_cancel_in_time(inbox, name)
         dropped = split(name)
         if dropped is not None and dropped.kind is Kind.GO:
             self.spool.backlog.ask()
 
-    def _seal_after(self, folder: Folder, name: str) -> None:
+    def _seal_after(self, inbox: Inbox, name: str) -> None:
         """Seal the set of ``name`` when it is complete now; the lock is held."""
-        key = sealing.after_arrival(self._inbox(folder), name, datetime.now(UTC))
+        key = sealing.after_arrival(inbox, name, datetime.now(UTC))
         if key is not None:
             self.spool.backlog.add()
             journal.sealed(key)
@@ -234,14 +206,14 @@ class SenderHome:
         ``resumed`` is the inode an upload went on from: Denied when it is not there any more, or
         sealed. An error after the rename leaves the file to the sweep: stored, though not OK'd.
         """
-        directory = self._path(folder)
-        with self.locked():
+        with self.locked(), self._inbox(folder) as inbox:
+            permit(Operation.UPLOAD, inbox.held, folder, name)
             if resumed is not None:
-                self._must_be_same(folder, name, resumed)
-            self._check_new(folder, name)
-            staging.rename(directory / name)
-            durable.sync_directory(directory)
-            self._seal_after(folder, name)
+                must_be_same(inbox.held, name, resumed)
+            self._check_new(inbox, name)
+            inbox.held.put(staging, name)
+            inbox.held.sync()
+            self._seal_after(inbox, name)
 
 
 class Poisoned(Denied):
@@ -380,8 +352,3 @@ def _with_extent(extents: list[tuple[int, int]], start: int, end: int) -> list[t
     touched = extents[first:last]
     merged = (min([start, *(e[0] for e in touched)]), max([end, *(e[1] for e in touched)]))
     return [*extents[:first], merged, *extents[last:]]
-
-
-def _entry(name: str, status: os.stat_result, folder: Folder) -> Entry:
-    sealed = folder.is_inbox and status.st_nlink > 1
-    return Entry(name, status.st_size, status.st_mtime, sealed)

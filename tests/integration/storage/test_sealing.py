@@ -123,7 +123,8 @@ def test_a_set_is_sealed_once_however_often_it_is_looked_at(world: World) -> Non
     with world.home.locked():
         names = tuple(world.listed())
         ready = Ready(stem, names, Trigger.GO)
-        assert sealing.seal(world.inbox(), ready, datetime.now(UTC)) is None
+        with world.inbox() as inbox:
+            assert sealing.seal(inbox, ready, datetime.now(UTC)) is None
     assert len(world.listed()) == 3
     assert os.listdir(world.instance.layout.seal) == []
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -178,8 +178,8 @@ class World:
 
     # --- the channel --------------------------------------------------------------------
 
-    def inbox(self, folder: Folder = Folder.IN) -> Inbox:
-        return Inbox(self.instance.layout, SENDER, folder)
+    def inbox(self, folder: Folder = Folder.IN) -> AbstractContextManager[Inbox]:
+        return Inbox.opened(self.instance.layout, SENDER, folder)
 
     def path(self, name: str, folder: Folder = Folder.IN) -> Path:
         """A file in a folder, as an operator sees it."""
@@ -187,8 +187,8 @@ class World:
         return self.instance.layout.folder(SENDER, folder) / name
 
     def sweep(self, waits: Waits = AT_ONCE, folder: Folder = Folder.IN) -> sealing.Swept:
-        with self.home.locked():
-            return sealing.sweep(self.inbox(folder), self.seen[folder], waits, datetime.now(UTC))
+        with self.home.locked(), self.inbox(folder) as inbox:
+            return sealing.sweep(inbox, self.seen[folder], waits, datetime.now(UTC))
 
     def sealed(self) -> list[str]:
         return sorted(os.listdir(self.instance.layout.sealed))

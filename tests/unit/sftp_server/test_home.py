@@ -1,4 +1,4 @@
-"""Paths and the table of what may be done where: every cell, and paths made to get out."""
+"""Paths, those made to get out included, and what the table of permissions says of them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batch.names import SAFE_NAME, Folder
+from batch.permissions import OF_INBOX, OF_OUTBOX, TABLE, Operation, Spot, Why
 from batch.sftp_server.home import (
     BAD_NAME,
     BAD_TEXT,
     ONLY_FOUR,
-    TABLE,
     EntryPlace,
     FolderPlace,
     Nowhere,
-    Operation,
     Place,
     Root,
-    Spot,
     locate,
     refusal,
     rename_refusal,
-    spot,
 )
 from batch.sftp_server.protocol import Status
 
@@ -108,64 +105,61 @@ def test_every_safe_name_can_be_named(name: str, folder: Folder) -> None:
     assert locate(f"/{folder}/{name}".encode()) == EntryPlace(folder, name)
 
 
-PLACES: dict[Spot, list[Place]] = {
-    Spot.ROOT: [Root()],
-    Spot.INBOX: [FolderPlace(Folder.IN), FolderPlace(Folder.INTEST)],
-    Spot.OUTBOX: [FolderPlace(Folder.OUT), FolderPlace(Folder.OUTTEST)],
-    Spot.INBOX_FILE: [EntryPlace(Folder.IN, "x"), EntryPlace(Folder.INTEST, "x")],
-    Spot.OUTBOX_FILE: [EntryPlace(Folder.OUT, "x"), EntryPlace(Folder.OUTTEST, "x")],
-    Spot.NOWHERE: [Nowhere("because")],
+PLACES: list[Place] = [
+    Root(),
+    *map(FolderPlace, Folder),
+    *(EntryPlace(folder, "x") for folder in Folder),
+    Nowhere("because"),
+]
+TEXTS = {
+    Why.NOT_THERE: Status.NO_SUCH_FILE,
+    Why.THERE_ALREADY: Status.FAILURE,
+    Why.WRONG_KIND: Status.FAILURE,
+    Why.DENIED: Status.PERMISSION_DENIED,
 }
 
-OK, DENIED, FAILED, ABSENT = (
-    None,
-    Status.PERMISSION_DENIED,
-    Status.FAILURE,
-    Status.NO_SUCH_FILE,
-)
-WANTED = {
-    #                          root    inbox   outbox  in file out file nowhere
-    Operation.LIST:           (OK,     OK,     OK,     FAILED, FAILED,  ABSENT),
-    Operation.STAT:           (OK,     OK,     OK,     OK,     OK,      ABSENT),
-    Operation.READ:           (FAILED, FAILED, FAILED, OK,     OK,      ABSENT),
-    Operation.WRITE:          (DENIED, FAILED, FAILED, OK,     DENIED,  DENIED),
-    Operation.REMOVE:         (DENIED, DENIED, DENIED, OK,     OK,      ABSENT),
-    Operation.RENAME:         (DENIED, DENIED, DENIED, OK,     DENIED,  DENIED),
-    Operation.SET_ATTRIBUTES: (OK,     OK,     OK,     OK,     OK,      ABSENT),
-}  # fmt: skip
+
+def spots(place: Place) -> tuple[Spot, ...]:
+    """What may stand at a place."""
+    match place:
+        case Root():
+            return (Spot.ROOT,)
+        case FolderPlace(folder):
+            return (Spot.INBOX if folder.is_inbox else Spot.OUTBOX,)
+        case EntryPlace(folder, _):
+            return OF_INBOX if folder.is_inbox else OF_OUTBOX
+        case Nowhere():
+            return (Spot.NOWHERE,)
 
 
-@pytest.mark.parametrize(("operation", "column"), list(itertools.product(Operation, Spot)))
-def test_the_table_says(operation: Operation, column: Spot) -> None:
-    wanted = WANTED[operation][list(Spot).index(column)]
-    for place in PLACES[column]:
-        assert spot(place) is column
-        found = refusal(operation, place)
-        assert (found.status if found else None) is wanted
-        if found is not None:
-            assert found.text
-            assert "/" not in found.text
-
-
-def test_the_table_has_every_cell_and_no_other() -> None:
-    assert set(TABLE) == set(itertools.product(Operation, Spot))
+@pytest.mark.parametrize(("operation", "place"), list(itertools.product(Operation, PLACES)))
+def test_a_path_is_refused_what_the_table_refuses_in_every_state(
+    operation: Operation, place: Place
+) -> None:
+    cells = [TABLE[operation][spot] for spot in spots(place)]
+    found = refusal(operation, place)
+    if None in cells:
+        assert found is None
+    else:
+        assert found is not None
+        assert found.status in {TEXTS[cell.why] for cell in cells if cell is not None}
+        assert found.text
+        assert "/" not in found.text
 
 
 def test_what_is_nowhere_says_why() -> None:
-    found = refusal(Operation.WRITE, Nowhere("because"))
+    found = refusal(Operation.UPLOAD, Nowhere("because"))
     assert found is not None
     assert found.text == "because"
 
 
-ALL_PLACES = [place for places in PLACES.values() for place in places]
-
-
-@pytest.mark.parametrize(("old", "new"), list(itertools.product(ALL_PLACES, ALL_PLACES)), ids=str)
-def test_a_rename_stays_inside_one_inbox(old: Place, new: Place) -> None:
+@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize(("old", "new"), list(itertools.product(PLACES, PLACES)), ids=str)
+def test_a_rename_stays_inside_one_inbox(old: Place, new: Place, replace: bool) -> None:
     allowed = (
         isinstance(old, EntryPlace)
         and isinstance(new, EntryPlace)
         and old.folder is new.folder
         and old.folder.is_inbox
     )
-    assert (rename_refusal(old, new) is None) is allowed
+    assert (rename_refusal(old, new, replace=replace) is None) is allowed

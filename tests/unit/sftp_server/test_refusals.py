@@ -16,8 +16,9 @@ from batch.sftp_server import files, refusals
 from batch.sftp_server.home import Refusal
 from batch.sftp_server.keys import weakness
 from batch.sftp_server.protocol import Packet, Status
+from batch.storage.entries import Entry
 from batch.storage.room import NoRoom
-from batch.storage.spool import Entry, Poisoned
+from batch.storage.spool import Poisoned
 
 NOW = 1_795_327_500.0
 """2026-11-22 06:05 UTC."""

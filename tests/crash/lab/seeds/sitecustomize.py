@@ -27,7 +27,7 @@ from batch.storage.submission_tables import answer
 from batch.worker import loop, steps
 
 real_fsync = os.fsync
-real_sync_directory = durable.sync_directory
+real_sync = durable.sync_opened
 
 
 def no_file_fsync() -> None:
@@ -42,7 +42,7 @@ def no_file_fsync() -> None:
 
 def no_directory_fsync() -> None:
     """Names are left to the kernel: a rename is not durable by itself."""
-    durable.sync_directory = lambda path: None
+    durable.sync_opened = lambda directory: None
 
 
 def _synchronous(wanted: str) -> None:
@@ -118,24 +118,24 @@ def answers_not_synced() -> None:
     os.fsync = fsync
 
 
+def _sync_all_but(*names: str) -> None:
+    def sync(directory: int) -> None:
+        if os.path.basename(os.readlink(f"/proc/self/fd/{directory}")) not in names:
+            real_sync(directory)
+
+    durable.sync_opened = sync
+
+
 def out_not_synced() -> None:
     """An answer's names in OUT are not synced before it counts as shown."""
 
-    def sync(path: Any) -> None:
-        if path.name not in (Folder.OUT, Folder.OUTTEST):
-            real_sync_directory(path)
-
-    durable.sync_directory = sync
+    _sync_all_but(Folder.OUT, Folder.OUTTEST)
 
 
 def sealed_not_synced() -> None:
     """Neither the inbox nor ``sealed`` is synced before a GO is answered OK."""
 
-    def sync(path: Any) -> None:
-        if path.name not in (Folder.IN, Folder.INTEST, "sealed"):
-            real_sync_directory(path)
-
-    durable.sync_directory = sync
+    _sync_all_but(Folder.IN, Folder.INTEST, "sealed")
 
 
 def broken_off_is_published() -> None:
