@@ -1,0 +1,230 @@
+"""Every request at every place in every state: what comes of it; a refusal changes nothing.
+
+The answers are written down here by hand, beside the table of ``batch.permissions``.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from batch.sftp_server.protocol import Packet, Status
+from tests.integration.sftp_server.support import (
+    CREATE,
+    EXCLUSIVE,
+    FRESH,
+    WRITE,
+    Raw,
+    Running,
+    offset,
+    text,
+)
+
+READ, TIMES, MODE, SIZE = 0x01, 0x08, 0x04, 0x01
+CONTENT = b"content"
+SPARE = b"spare"
+"""A stored file beside the others, to be renamed and linked."""
+
+INBOXES, OUTBOXES = ("IN", "INTEST"), ("OUT", "OUTTEST")
+PLACES = {
+    "root": ("/",),
+    "inbox": tuple(f"/{f}" for f in INBOXES),
+    "outbox": tuple(f"/{f}" for f in OUTBOXES),
+    "free": tuple(f"/{f}/free" for f in INBOXES),
+    "stored": tuple(f"/{f}/stored" for f in INBOXES),
+    "sealed": tuple(f"/{f}/sealed" for f in INBOXES),
+    "none": tuple(f"/{f}/none" for f in OUTBOXES),
+    "answer": tuple(f"/{f}/answer" for f in OUTBOXES),
+    "nowhere": ("/etc/passwd", "/IN/stored/below", "/IN/.hidden", "/OUT/a b"),
+}
+
+# absent: no such file; failed: not this kind of thing, or there already; never: not done here
+ANSWERS = """
+                   root   inbox  outbox free   stored sealed none   answer nowhere
+    stat           ok     ok     ok     absent ok     ok     absent ok     absent
+    lstat          ok     ok     ok     absent ok     ok     absent ok     absent
+    real path      ok     ok     ok     ok     ok     ok     ok     ok     absent
+    open directory ok     ok     ok     failed failed failed failed failed absent
+    read           failed failed failed absent ok     ok     absent ok     absent
+    upload         denied failed failed ok     ok     ok     denied denied denied
+    resume         denied failed failed ok     ok     denied denied denied denied
+    append         denied failed failed ok     ok     denied denied denied denied
+    create new     denied failed failed ok     failed failed denied denied denied
+    write existing denied failed failed absent ok     denied denied denied denied
+    set times      ok     ok     ok     absent ok     ok     absent ok     absent
+    set mode       ok     ok     ok     absent ok     ok     absent ok     absent
+    same size      denied denied denied absent ok     ok     absent ok     absent
+    other size     denied denied denied absent denied denied absent denied absent
+    remove         denied denied denied absent ok     denied absent ok     absent
+    rename away    denied denied denied absent ok     denied denied denied denied
+    rename onto    denied denied denied ok     failed ok     denied denied denied
+    posix away     denied denied denied absent ok     denied denied denied denied
+    posix onto     denied denied denied ok     ok     ok     denied denied denied
+    make directory never  never  never  never  never  never  never  never  never
+    drop directory never  never  never  never  never  never  never  never  never
+    read link      never  never  never  never  never  never  never  never  never
+    symlink to     never  never  never  never  never  never  never  never  never
+    symlink at     never  never  never  never  never  never  never  never  never
+    hardlink to    never  never  never  never  never  never  never  never  never
+    hardlink at    never  never  never  never  never  never  never  never  never
+    lsetstat       never  never  never  never  never  never  never  never  never
+    expand path    never  never  never  never  never  never  never  never  never
+    users by id    never  never  never  never  never  never  never  never  never
+"""
+CODES = {
+    "ok": Status.OK,
+    "denied": Status.PERMISSION_DENIED,
+    "absent": Status.NO_SUCH_FILE,
+    "failed": Status.FAILURE,
+    "never": Status.OP_UNSUPPORTED,
+}
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A session, and the tree of its sender."""
+
+    raw: Raw
+    running: Running
+
+    @property
+    def root(self) -> Path:
+        return self.running.inbox.parent
+
+    def code(self, kind: Packet, *fields: bytes | int) -> int:
+        """The status of a request; what it opened is closed again, and that counts."""
+        found, rest = self.raw.ask(kind, *fields)
+        if found == Packet.HANDLE:
+            return self.raw.status(Packet.CLOSE, rest[4:])[0]
+        return struct.unpack(">I", rest[:4])[0] if found == Packet.STATUS else Status.OK
+
+    def open(self, path: bytes, flags: int) -> int:
+        return self.code(Packet.OPEN, path, flags, 0)
+
+    def extended(self, name: bytes, *fields: bytes | int) -> int:
+        return self.code(Packet.EXTENDED, name, *fields)
+
+    def spare(self, path: bytes) -> bytes:
+        """The spare file in the folder of ``path``; in IN where it has none."""
+        folder = path.split(b"/")[1]
+        return b"/" + (folder if folder.decode() in INBOXES else b"IN") + b"/" + SPARE
+
+    def arrange(self) -> None:
+        """Everything as at the beginning."""
+        layout = self.running.instance.layout
+        for folder in (*INBOXES, *OUTBOXES):
+            for path in (self.root / folder).iterdir():
+                path.unlink()
+        for path in layout.taken.iterdir():
+            path.unlink()
+        home = layout.sealed / "some set"
+        home.mkdir(exist_ok=True)
+        for folder in INBOXES:
+            (self.root / folder / "stored").write_bytes(CONTENT)
+            (self.root / folder / SPARE.decode()).write_bytes(CONTENT)
+            (self.root / folder / "sealed").write_bytes(CONTENT)
+            (home / folder).unlink(missing_ok=True)
+            os.link(self.root / folder / "sealed", home / folder)
+        for folder in OUTBOXES:
+            (self.root / folder / "answer").write_bytes(CONTENT)
+
+    def seen(self) -> dict[str, tuple[int, int, int, bytes]]:
+        """Every file of the instance but locks and databases: inode, mode, time and bytes."""
+        layout = self.running.instance.layout
+        found: dict[str, tuple[int, int, int, bytes]] = {}
+        for top in (layout.channels, layout.sealed, layout.taken, layout.up, layout.seal):
+            for path in sorted(top.rglob("*")):
+                status = path.lstat()
+                told = path.read_bytes() if path.is_file() else b""
+                found[str(path)] = (status.st_ino, status.st_mode, status.st_mtime_ns, told)
+        return found
+
+
+REQUESTS: dict[str, Callable[[Desk, bytes], int]] = {
+    "stat": lambda d, p: d.code(Packet.STAT, p),
+    "lstat": lambda d, p: d.code(Packet.LSTAT, p),
+    "real path": lambda d, p: d.code(Packet.REALPATH, p),
+    "open directory": lambda d, p: d.code(Packet.OPENDIR, p),
+    "read": lambda d, p: d.open(p, READ),
+    "upload": lambda d, p: d.open(p, FRESH),
+    "resume": lambda d, p: d.open(p, WRITE | CREATE),
+    "append": lambda d, p: d.open(p, WRITE | CREATE | 0x04),
+    "create new": lambda d, p: d.open(p, FRESH | EXCLUSIVE),
+    "write existing": lambda d, p: d.open(p, WRITE),
+    "set times": lambda d, p: d.code(Packet.SETSTAT, p, TIMES, 1, 1),
+    "set mode": lambda d, p: d.code(Packet.SETSTAT, p, MODE, 0o777),
+    "same size": lambda d, p: d.code(Packet.SETSTAT, p, SIZE, *offset(len(CONTENT))),
+    "other size": lambda d, p: d.code(Packet.SETSTAT, p, SIZE, *offset(3)),
+    "remove": lambda d, p: d.code(Packet.REMOVE, p),
+    "rename away": lambda d, p: d.code(Packet.RENAME, p, b"/" + p.split(b"/")[1] + b"/away"),
+    "rename onto": lambda d, p: d.code(Packet.RENAME, d.spare(p), p),
+    "posix away": lambda d, p: d.extended(
+        b"posix-rename@openssh.com", p, b"/" + p.split(b"/")[1] + b"/away"
+    ),
+    "posix onto": lambda d, p: d.extended(b"posix-rename@openssh.com", d.spare(p), p),
+    "make directory": lambda d, p: d.code(Packet.MKDIR, p, 0),
+    "drop directory": lambda d, p: d.code(Packet.RMDIR, p),
+    "read link": lambda d, p: d.code(Packet.READLINK, p),
+    "symlink to": lambda d, p: d.code(Packet.SYMLINK, p, b"/IN/link"),
+    "symlink at": lambda d, p: d.code(Packet.SYMLINK, b"/IN/stored", p),
+    "hardlink to": lambda d, p: d.extended(b"hardlink@openssh.com", p, b"/IN/link"),
+    "hardlink at": lambda d, p: d.extended(b"hardlink@openssh.com", b"/IN/stored", p),
+    "lsetstat": lambda d, p: d.extended(b"lsetstat@openssh.com", p, MODE, 0o777),
+    "expand path": lambda d, p: d.extended(b"expand-path@openssh.com", p),
+    "users by id": lambda d, p: d.extended(b"users-groups-by-id@openssh.com", text(p)),
+}
+
+
+def _cells() -> Iterator[tuple[str, str, str]]:
+    """(request, path, wanted), for each of the places that a column stands for."""
+    head, *rows = ANSWERS.strip().splitlines()
+    columns = head.split()
+    for row in rows:
+        words = row.split()
+        request = " ".join(words[: -len(columns)])
+        for column, wanted in zip(columns, words[-len(columns) :], strict=True):
+            for path in PLACES[column]:
+                yield request, path, wanted
+
+
+CELLS = list(_cells())
+_unused = count()
+
+
+@pytest.fixture(scope="module")
+def desk(running: Running) -> Iterator[Desk]:
+    with Raw(running) as raw:
+        yield Desk(raw, running)
+
+
+def test_every_request_has_its_row() -> None:
+    assert {request for request, _, _ in CELLS} == set(REQUESTS)
+    assert len(CELLS) > 400
+
+
+@pytest.mark.parametrize(("request_", "path", "wanted"), CELLS)
+def test_what_comes_of(desk: Desk, request_: str, path: str, wanted: str) -> None:
+    desk.arrange()
+    path = path.replace("/free", f"/free{next(_unused)}")  # what a session stored, it remembers
+    before = desk.seen()
+    assert Status(REQUESTS[request_](desk, path.encode())) is CODES[wanted]
+    if wanted != "ok" or request_ in ("stat", "lstat", "real path", "read", "open directory"):
+        assert desk.seen() == before
+    if request_.startswith("set") or request_ == "same size":
+        assert desk.seen() == before
+
+
+def test_what_is_sealed_keeps_its_bytes_whatever_is_done_at_its_name(desk: Desk) -> None:
+    sealed = desk.running.instance.layout.sealed / "some set"
+    for name, act in REQUESTS.items():
+        desk.arrange()
+        inode = (sealed / "IN").stat().st_ino
+        act(desk, b"/IN/sealed")
+        assert (sealed / "IN").read_bytes() == CONTENT, name
+        assert (sealed / "IN").stat().st_ino == inode, name
