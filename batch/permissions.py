@@ -144,7 +144,7 @@ def of_files(operation: Operation, folder: Folder) -> Forbidden | None:
 
 
 def document() -> str:
-    """The table for people, in Markdown; a dash where there is nothing to do it to."""
+    """The table for people, in Markdown."""
     lines = [
         "| | " + " | ".join(spot.value for spot in Spot) + " |",
         "|" + " --- |" * (len(Spot) + 1),
@@ -156,8 +156,5 @@ def document() -> str:
     return "\n".join(lines)
 
 
-_SHORT = {Why.NOT_THERE: "–", Why.THERE_ALREADY: "exists", Why.WRONG_KIND: "no", Why.DENIED: "no"}
-
-
 def _shown(found: Forbidden | None) -> str:
-    return "yes" if found is None else _SHORT[found.why]
+    return "yes" if found is None else found.text

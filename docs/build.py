@@ -6,28 +6,23 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from batch import catalogue, permissions
+from batch import catalogue
 from batch.ingest import way
 from batch.settings import Settings
 
 HERE = Path(__file__).parent
+_STAGES = re.compile(r"(<!-- stages: [^>]*-->\n).*?(<!-- /stages -->)", re.DOTALL)
 
 
 def flow() -> str:
-    """The page as it is, with the tables of the code: stages, and what may be done where."""
+    """The page as it is, with the table of stages of the code."""
     table = [
         "| stage | who acts next | proven so far | if the power fails here |",
         "|" + " --- |" * 4,
     ]
     table += [f"| {r.stage} | {r.next} | {r.proven} | {r.power_fails} |" for r in way.TABLE]
     page = (HERE / "flow.md").read_text(encoding="utf-8")
-    page = _put(page, "stages", "\n".join(table))
-    return _put(page, "permissions", permissions.document())
-
-
-def _put(page: str, name: str, table: str) -> str:
-    part = re.compile(rf"(<!-- {name}: [^>]*-->\n).*?(<!-- /{name} -->)", re.DOTALL)
-    return part.sub(lambda m: m[1] + table + "\n" + m[2], page)
+    return _STAGES.sub(lambda m: m[1] + "\n".join(table) + "\n" + m[2], page)
 
 
 def settings() -> str:
