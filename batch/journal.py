@@ -49,6 +49,11 @@ def stopped(reason: str) -> None:
     _line("stopped", reason=reason)
 
 
+def host_keys(keys: list[str]) -> None:
+    """The host keys were read: the one used first, then those that clients are shown besides."""
+    _line("host_keys", keys=keys)
+
+
 def connection_refused(address: str, reason: str) -> None:
     """A connection was closed before its login because a cap was reached."""
     _rare("connection_refused", address=address, reason=reason)

@@ -27,6 +27,7 @@ PLACES = {
     "channel": "registers",
     "mandate": "registers",
     "trust": "registers",
+    "host-key": "host_keys",
     "submission": "operate",
     "account": "operate",
     "anomaly": "operate",

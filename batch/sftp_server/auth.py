@@ -12,26 +12,27 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Literal
 
 import asyncssh
 
 from batch import journal
-from batch.errors import Busy
 from batch.registers import Channel
+from batch.sftp_server.doorkeeper import Doorkeeper, Proof, public_line
 from batch.sftp_server.gate import Gate, Stranger
-from batch.sftp_server.keys import LEGACY_SIGNATURE, SIGNATURES, guard, weakness
-from batch.sftp_server.memory import Memory
+from batch.sftp_server.keys import LEGACY_SIGNATURE, SIGNATURES, guard
+from batch.sftp_server.nothing_else import NothingElse
 from batch.sftp_server.operations import Operations
 from batch.sftp_server.session import SftpSession
-from batch.storage.registers import USER_NAME
 
 MOST_TRIES = 6
 """Keys that one connection may try, as OpenSSH's MaxAuthTries."""
 
 MOST_CHANNELS = 2
 """SFTP channels of one connection: clients open one, some a second one for listings."""
+
+MOST_REFUSALS = 8
+"""Requests refused on one connection that are told in full; of more, only the first word."""
 
 REFUSAL_SECONDS = 0.1
 """A refusal is answered this long after the question, whatever made it: the time a look-up
@@ -42,62 +43,6 @@ def _too_many() -> asyncssh.DisconnectError:
     return asyncssh.DisconnectError(
         asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many keys tried"
     )
-
-
-def _not_now() -> asyncssh.DisconnectError:
-    return asyncssh.DisconnectError(
-        asyncssh.DISC_SERVICE_NOT_AVAILABLE, "logins cannot be judged now; come back in a moment"
-    )
-
-
-@dataclass(slots=True)
-class Doorkeeper:
-    """Judges a user and a key by the registers, read afresh each time.
-
-    When the registers are out of reach, they are judged as they were when last read; when they
-    never were, the client is told to come back, and not that its key is wrong.
-    """
-
-    memory: Memory
-    pool: Executor
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-
-    async def admits(self, user: str, key: asyncssh.SSHKey) -> Channel | str:
-        """The channel that ``user`` proves to be with ``key`` (its signature is asyncssh's to
-        check), or for our log why not."""
-        if not USER_NAME.fullmatch(user):
-            return "no such user name"
-        weak = weakness(key)
-        if weak is not None:
-            return f"weak key: {weak}"
-        channel = await self._channel(user)
-        if channel is None:
-            return "no such user"
-        at = self.now()
-        if not channel.open.covers(at):
-            return "the channel is not open"
-        public = " ".join(key.export_public_key("openssh").decode("ascii").split()[:2])
-        if not any(k.public == public and k.valid.covers(at) for k in channel.keys):
-            return "the key is not one of the channel's"
-        return channel
-
-    async def _channel(self, user: str) -> Channel | None:
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self.pool, self.memory.channel_of_user, user)
-        except Busy as error:
-            journal.login_refused(user, "?", str(error))
-            raise _not_now() from error
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """A right signature on this connection: whose, by which key, by which algorithm."""
-
-    user: str
-    channel: Channel
-    fingerprint: str
-    algorithm: str
 
 
 @dataclass(slots=True)
@@ -112,8 +57,17 @@ class House:
     session_seconds: float
     visits: set[Visit] = field(default_factory=set)
 
+    async def review(self) -> None:
+        """End the visits of those who would not be let in any more."""
+        for visit in tuple(self.visits):
+            if visit.proof is None:
+                continue
+            expelled = await self.doorkeeper.expels(visit.proof)
+            if expelled is not None:
+                visit.leave(asyncssh.DISC_BY_APPLICATION, expelled)
 
-class Visit(asyncssh.SSHServer):
+
+class Visit(NothingElse):
     """One connection, from its acceptance to its end."""
 
     def __init__(self, house: House) -> None:
@@ -128,6 +82,7 @@ class Visit(asyncssh.SSHServer):
         self._proven: Proof | None = None
         self._channel: Channel | None = None
         self._sessions: set[SftpSession] = set()
+        self._refusals: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._reason = "closed by the client"
         self.writable = True
@@ -196,6 +151,11 @@ class Visit(asyncssh.SSHServer):
 
     # --- login --------------------------------------------------------------------------
 
+    @property
+    def proof(self) -> Proof | None:
+        """By what this visitor came in; None before it is in."""
+        return self._proven if self._channel is not None else None
+
     def begin_auth(self, username: str) -> Literal[True]:
         self._proven = None
         return True
@@ -225,14 +185,14 @@ class Visit(asyncssh.SSHServer):
 
     def _await_proof(self, user: str, channel: Channel, key: asyncssh.SSHKey) -> None:
         """Only a right signature by ``key``, that asyncssh asks for next, proves ``channel``."""
-        mark = key.get_fingerprint()
+        public, mark = public_line(key), key.get_fingerprint()
         allowed = SIGNATURES | {LEGACY_SIGNATURE} if channel.legacy else SIGNATURES
 
         def judged(refused: str | None, algorithm: str) -> None:
             if refused is not None:
                 journal.login_refused(user, self._address, f"{refused}: {algorithm}")
             else:
-                self._proven = Proof(user, channel, mark, algorithm)
+                self._proven = Proof(user, channel, public, mark, algorithm)
 
         guard(key, allowed, judged)
 
@@ -293,8 +253,11 @@ class Visit(asyncssh.SSHServer):
         self._last = time.monotonic()
 
     def refused(self, what: str) -> None:
-        """Something other than SFTP was asked of a channel."""
-        journal.request_refused(self._channel.sender if self._channel else "?", what)
+        """Something other than SFTP was asked for; told once however often it is asked."""
+        kind = what.split(" ")[0] if len(self._refusals) >= MOST_REFUSALS else what
+        if kind not in self._refusals:
+            self._refusals.add(kind)
+            journal.request_refused(self._channel.sender if self._channel else "?", kind)
 
     def ended(self, session: SftpSession) -> None:
         """A session has tidied up after itself."""

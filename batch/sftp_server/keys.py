@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from batch.sftp_server import wire
 from batch.storage.register_files import LARGEST_RSA, SMALLEST_RSA
 
 SIGNATURES = frozenset(
@@ -56,7 +57,7 @@ def guard(
     rightly_signed = key.verify
 
     def verify(signed: bytes, signature: bytes) -> bool:
-        algorithm = _text(_fields(signature, 1))
+        algorithm = wire.first_text(signature)
         reason = None
         if algorithm not in allowed:
             reason = "a signature algorithm that is not allowed"
@@ -73,28 +74,10 @@ def guard(
 def _requested(signed: bytes) -> str:
     """The algorithm named in a request (RFC 4252, section 7): what is signed is the session's
     identifier, the request's number, user, service, method, TRUE, algorithm and key."""
-    session = _fields(signed, 1)
-    if not session:
+    session = wire.strings(signed, 1)
+    request = signed[wire.size(session) :]
+    if not session or request[:1] != bytes([_USERAUTH_REQUEST]):
         return ""
-    request = signed[4 + len(session[0]) :]
-    if not request or request[0] != _USERAUTH_REQUEST:
-        return ""
-    named = _fields(request[1:], 3)
-    after = 1 + sum(4 + len(field) for field in named) + 1
-    return _text(_fields(request[after:], 1)) if len(named) == 3 else ""
-
-
-def _fields(data: bytes, count: int) -> list[bytes]:
-    """The first ``count`` strings of ``data`` (RFC 4251, section 5); none when they are not all."""
-    found: list[bytes] = []
-    for _ in range(count):
-        length = int.from_bytes(data[:4], "big")
-        if len(data) < 4 + length or len(data) < 4:
-            return []
-        found.append(data[4 : 4 + length])
-        data = data[4 + length :]
-    return found
-
-
-def _text(fields: list[bytes]) -> str:
-    return fields[0].decode("ascii", "replace") if fields else ""
+    named = wire.strings(request[1:], 3)
+    after_true = 1 + wire.size(named) + 1
+    return wire.first_text(request[after_true:]) if named else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
@@ -37,14 +37,18 @@ class Memory:
     _away: bool = False
     _again_at: float = 0.0
 
-    async def keep(self) -> None:
-        """Reads again what changed, until cancelled."""
+    async def keep(self, then: Callable[[], Awaitable[None]]) -> None:
+        """Reads again what changed, and does what ``then`` has to be done; until cancelled."""
         took = 0.0
         while True:
             await asyncio.sleep(max(REFRESH_SECONDS, REFRESH_SHARE * took))
             begun = self.now()
             await self.look()
             took = self.now() - begun
+            try:
+                await then()
+            except Exception as error:
+                journal.problem("what changed could not be carried out", error)
 
     async def look(self) -> None:
         """``refresh`` in a thread; whatever fails there is told and ends nothing."""
@@ -81,6 +85,10 @@ class Memory:
                 return found
         if self._change is None:
             raise Busy("the registers are out of reach and were not read before")
+        return self._channels.get(user)
+
+    def remembered(self, user: str) -> Channel | None:
+        """The channel of ``user`` as last read, from memory alone."""
         return self._channels.get(user)
 
     def _remember(self, user: str, found: Channel | None) -> None:

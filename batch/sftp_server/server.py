@@ -6,11 +6,9 @@ import asyncio
 import logging
 import resource
 import signal
-import stat
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import asyncssh
@@ -20,13 +18,14 @@ from batch.errors import InstanceError
 from batch.registers import Channel
 from batch.settings import Settings
 from batch.sftp_server.addresses import Addresses
-from batch.sftp_server.auth import MOST_CHANNELS, Doorkeeper, House, Visit
+from batch.sftp_server.auth import MOST_CHANNELS, House, Visit
+from batch.sftp_server.doorkeeper import Doorkeeper
 from batch.sftp_server.gate import Gate
+from batch.sftp_server.host_keys import ShownKeys
 from batch.sftp_server.memory import Memory
 from batch.sftp_server.operations import Operations
 from batch.sftp_server.transport import options
 from batch.storage.instance import Instance
-from batch.storage.layout import Layout
 from batch.storage.registers import Registers
 from batch.storage.spool import Spool
 
@@ -89,10 +88,28 @@ async def serve(
         settings.idle_seconds,
         settings.session_seconds,
     )
-    await memory.look()
-    keeping = asyncio.ensure_future(memory.keep())
     try:
-        acceptor = await _listen(settings, house)
+        await memory.look()
+        await _serve_until(stop, settings, house, ready)
+    finally:
+        for pool in (disk, lookups):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def _serve_until(stop: asyncio.Event, settings: Settings, house: House, ready: Ready) -> None:
+    shown = ShownKeys(settings)
+    if settings.legacy:
+        journal.legacy_offered("ECDSA P-256 host key, key exchange on NIST P-256 (setting legacy)")
+    acceptor = await _listen(settings, house, shown.read())
+
+    async def carry_out_changes() -> None:
+        keys = shown.changed()
+        if keys is not None:
+            acceptor.update(server_host_keys=keys)
+        await house.review()
+
+    keeping = asyncio.ensure_future(house.doorkeeper.memory.keep(carry_out_changes))
+    try:
         host, port = settings.host, acceptor.get_port()
         journal.listening(host, port)
         ready(host, port)
@@ -102,8 +119,6 @@ async def serve(
         journal.stopped("asked to")
     finally:
         keeping.cancel()
-        for pool in (disk, lookups):
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _addresses(settings: Settings) -> Addresses:
@@ -120,7 +135,9 @@ def _disk_threads(settings: Settings) -> int:
     return 2 * settings.max_connections_per_sender * MOST_CHANNELS
 
 
-async def _listen(settings: Settings, house: House) -> asyncssh.SSHAcceptor:
+async def _listen(
+    settings: Settings, house: House, keys: list[asyncssh.SSHKey]
+) -> asyncssh.SSHAcceptor:
     try:
         return await asyncssh.listen(
             settings.host,
@@ -129,32 +146,14 @@ async def _listen(settings: Settings, house: House) -> asyncssh.SSHAcceptor:
             backlog=BACKLOG,
             config=None,
             server_factory=lambda: Visit(house),
-            server_host_keys=_host_keys(settings),
+            server_host_keys=keys,
+            send_server_host_keys=True,
             **options(settings),
         )
     except OSError as error:
         raise InstanceError(
             f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}"
         ) from error
-
-
-def _host_keys(settings: Settings) -> list[asyncssh.SSHKey]:
-    layout = Layout(settings.data)
-    if not settings.legacy:
-        return [_host_key(layout.host_key)]
-    journal.legacy_offered("ECDSA P-256 host key, key exchange on NIST P-256 (setting legacy)")
-    return [_host_key(layout.host_key), _host_key(layout.legacy_host_key)]
-
-
-def _host_key(path: Path) -> asyncssh.SSHKey:
-    try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise InstanceError(f"{path}: others than its owner may read the host key; chmod 600")
-        return asyncssh.read_private_key(path)
-    except FileNotFoundError:
-        raise InstanceError(f"{path}: no host key; make it with: fla-batch init") from None
-    except asyncssh.KeyImportError:
-        raise InstanceError(f"{path}: not a private key in OpenSSH's format") from None
 
 
 async def _drain(house: House) -> None:

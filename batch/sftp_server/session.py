@@ -16,6 +16,7 @@ import asyncssh
 
 from batch import journal
 from batch.sftp_server import protocol, replies
+from batch.sftp_server.nothing_else import refuse_requests
 from batch.sftp_server.operations import Operations, Work
 
 READ_AHEAD = 2 * protocol.MAX_PACKET
@@ -74,6 +75,7 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         self._channel = chan
+        refuse_requests(chan, self._carrier.refused)
 
     def pty_requested(self, *_: object) -> bool:
         return False

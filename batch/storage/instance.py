@@ -12,8 +12,6 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from sqlalchemy import Engine
 
 from batch import journal
@@ -22,6 +20,7 @@ from batch.settings import Settings
 from batch.signing.institution import make_institution
 from batch.storage import durable, file_system, migrations
 from batch.storage.database import BUSY_SECONDS, engine_for
+from batch.storage.host_keys import HostKeys
 from batch.storage.layout import Layout
 from batch.storage.spool import Spool
 
@@ -138,15 +137,7 @@ class Instance:
 
     def _make_keys(self, at: datetime) -> None:
         layout = self.layout
-        for path, kind in (
-            (layout.host_key, ed25519.Ed25519PrivateKey.generate),
-            (layout.legacy_host_key, lambda: ec.generate_private_key(ec.SECP256R1())),
-        ):
-            if not _holds(path):
-                durable.replace_file(path, _openssh(kind()))
-            public = path.with_suffix(".pub")
-            if not _holds(public):
-                durable.replace_file(public, _public_half(path.read_bytes()))
+        HostKeys(layout).make()
         if not (_holds(layout.institution_key) and _holds(layout.institution_certificate)):
             key, certificate = make_institution("FLA batch channel", at)
             durable.replace_file(layout.institution_key, key)
@@ -177,19 +168,3 @@ def _lock_within(descriptor: int, seconds: float, data: Path) -> None:
                     f"{data}: another living process owns this instance; stop it first"
                 ) from None
             time.sleep(0.05)
-
-
-def _openssh(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.OpenSSH,
-        serialization.NoEncryption(),
-    )
-
-
-def _public_half(private: bytes) -> bytes:
-    key = serialization.load_ssh_private_key(private, None)
-    line = key.public_key().public_bytes(
-        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
-    )
-    return line + b" fla-batch\n"
