@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import asyncssh
+from asyncssh.constants import MSG_DISCONNECT
+from asyncssh.packet import String, UInt32
 
 from batch import journal
 from batch.registers import Channel
@@ -33,6 +35,9 @@ MOST_CHANNELS = 2
 
 MOST_REFUSALS = 8
 """Requests refused on one connection that are told in full; of more, only the first word."""
+
+LINGER_SECONDS = 1.0
+"""How long a client that was told to go may take to hang up before its socket is closed."""
 
 REFUSAL_SECONDS = 0.1
 """A refusal is answered this long after the question, whatever made it: the time a look-up
@@ -85,6 +90,8 @@ class Visit(NothingElse):
         self._refusals: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._reason = "closed by the client"
+        self._leaving = False
+        self._gone = asyncio.Event()
         self.writable = True
 
     # --- the connection -----------------------------------------------------------------
@@ -107,12 +114,12 @@ class Visit(NothingElse):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connection = None
-        if self._timer is not None:
-            self._timer.cancel()
+        self._gone.set()
+        self._set_timer(None)
         self._leave_gate()
         if self._channel is not None:
             seconds = time.monotonic() - self._since
-            reason = str(exc) if exc else self._reason
+            reason = str(exc) if exc and not self._leaving else self._reason
             journal.session_ended(self._channel.sender, self._address, seconds, reason)
         if not self._sessions:
             self._house.visits.discard(self)
@@ -130,16 +137,32 @@ class Visit(NothingElse):
             self._connection.abort()
 
     def leave(self, code: int, reason: str) -> None:
-        """Say ``reason`` to the client and close the connection."""
+        """Hear nothing more from the client, tell it ``reason``, and let it hang up.
+
+        asyncssh's own ``disconnect`` closes the channels first and the socket at once: a client
+        that answers the closed channel finds no socket, and never reads the reason.
+        """
+        if self._connection is None or self._leaving:
+            return
+        self._leaving = True
         self._reason = reason
-        if self._connection is not None:
-            self._connection.disconnect(code, reason)
+        for session in tuple(self._sessions):
+            session.stop()
+        self._connection.send_packet(MSG_DISCONNECT, UInt32(code), String(reason), String(""))
+        loop = asyncio.get_running_loop()
+        self._set_timer(loop.call_later(LINGER_SECONDS, self._connection.abort))
 
     async def drain(self) -> None:
         """Let running requests end, then close."""
         for session in tuple(self._sessions):
             await session.drain()
         self.leave(asyncssh.DISC_BY_APPLICATION, "the server stops; come back in a moment")
+        await self._gone.wait()
+
+    def _set_timer(self, timer: asyncio.TimerHandle | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = timer
 
     def _pause(self) -> None:
         self.writable = False
@@ -237,7 +260,7 @@ class Visit(NothingElse):
 
     def session_requested(self) -> SftpSession | bool:
         channel = self._channel
-        if channel is None:
+        if channel is None or self._leaving:
             return False
         if len(self._sessions) >= MOST_CHANNELS:
             raise asyncssh.ChannelOpenError(
@@ -273,5 +296,5 @@ class Visit(NothingElse):
         if now - self._since >= house.session_seconds:
             return self.leave(asyncssh.DISC_BY_APPLICATION, "the session lasted too long")
         left = min(self._last + house.idle_seconds, self._since + house.session_seconds) - now
-        self._timer = asyncio.get_running_loop().call_later(left, self._watch_time)
+        self._set_timer(asyncio.get_running_loop().call_later(left, self._watch_time))
         return None

@@ -94,6 +94,8 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
         return subsystem == "sftp"
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        if self._lost:
+            return
         self._carrier.touched()
         self._reader.feed(data)
         self.proceed()
@@ -111,10 +113,8 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
         self.proceed()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._lost = True
         self._channel = None
-        if self._job is None:
-            self._tidy()
+        self.stop()
 
     # --- the loop -----------------------------------------------------------------------
 
@@ -223,13 +223,16 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
 
     # --- the end ------------------------------------------------------------------------
 
-    async def drain(self) -> None:
+    def stop(self) -> None:
         """Take no more requests, let the one at work end, abandon what is open."""
         self._lost = True
         if self._job is None:
             self._tidy()
+
+    async def drain(self) -> None:
+        """Stop, and come back when that is done."""
+        self.stop()
         await self._ended.wait()
-        self._close()
 
     def _tidy(self) -> None:
         if self._tidying:

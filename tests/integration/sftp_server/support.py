@@ -7,6 +7,7 @@ import io
 import os
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import paramiko
+import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
@@ -173,6 +175,16 @@ def serving(instance: Instance, settings: Settings) -> Iterator[int]:
         thread.join(timeout=20)
         instance.production.dispose()
     assert not thread.is_alive()
+
+
+def told(capfd: pytest.CaptureFixture[str], event: str) -> str:
+    """What the log says until it has told of ``event``, which may be after the client knows."""
+    said, deadline = "", time.monotonic() + 10
+    while f'"event": "{event}"' not in said:
+        assert time.monotonic() < deadline, said
+        time.sleep(0.02)
+        said += capfd.readouterr().err
+    return said
 
 
 class Raw:
