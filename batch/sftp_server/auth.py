@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import asyncssh
@@ -30,6 +31,9 @@ from batch.sftp_server.session import SftpSession
 MOST_TRIES = 6
 """Keys that one connection may try, as OpenSSH's MaxAuthTries."""
 
+MOST_REQUESTS = 2 * MOST_TRIES
+"""Requests to log in on one connection, of any method: each key is offered and then proved."""
+
 MOST_CHANNELS = 2
 """SFTP channels of one connection: clients open one, some a second one for listings."""
 
@@ -46,7 +50,7 @@ takes does not tell whether the user exists."""
 
 def _too_many() -> asyncssh.DisconnectError:
     return asyncssh.DisconnectError(
-        asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many keys tried"
+        asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many tries to log in"
     )
 
 
@@ -83,6 +87,8 @@ class Visit(NothingElse):
         self._last = self._since
         self._stranger: Stranger | None = None
         self._refused = 0
+        self._asked = 0
+        self._failures = 0
         self._offers = 0
         self._proven: Proof | None = None
         self._channel: Channel | None = None
@@ -107,8 +113,11 @@ class Visit(NothingElse):
             return
         self._stranger = arrived
         self._house.visits.add(self)
-        # asyncssh ignores that its transport is full; a client that asks and never reads would
+        # asyncssh lets a client try without end by methods and keys that we are not asked about.
+        # It ignores that its transport is full; a client that asks and never reads would
         # otherwise have us hold everything it asked for.
+        fail = conn.send_userauth_failure
+        conn.send_userauth_failure = partial(self._fail, fail)  # type: ignore[method-assign]
         conn.pause_writing = self._pause  # type: ignore[method-assign]
         conn.resume_writing = self._resume  # type: ignore[method-assign]
 
@@ -194,6 +203,9 @@ class Visit(NothingElse):
 
     async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         self._proven = None
+        self._asked += 1
+        if self._asked > MOST_REQUESTS:  # also those that did not wait for their answer
+            raise _too_many()
         answer_at = time.monotonic() + REFUSAL_SECONDS
         judged = await self._house.doorkeeper.admits(username, key)
         if isinstance(judged, str):
@@ -218,6 +230,12 @@ class Visit(NothingElse):
                 self._proven = Proof(user, channel, public, mark, algorithm)
 
         guard(key, allowed, judged)
+
+    def _fail(self, send: Callable[[bool], None], partly: bool) -> None:
+        self._failures += 1
+        if self._failures > MOST_REQUESTS:
+            raise _too_many()
+        send(partly)
 
     async def _refuse(self, user: str, reason: str, answer_at: float) -> None:
         journal.login_refused(user, self._address, reason)

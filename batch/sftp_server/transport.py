@@ -12,12 +12,12 @@ KEY_EXCHANGES = (
     "mlkem768x25519-sha256",
     "curve25519-sha256",
     "curve25519-sha256@libssh.org",
-    "diffie-hellman-group16-sha512",
 )
-"""Post-quantum first; group 16 is for those who may use no curve of Bernstein's."""
+"""Post-quantum first. No Diffie-Hellman over finite fields: group 16 costs 3.7 ms of a core where
+Curve25519 costs 0.08, for anybody who knocks, and ``cryptography`` is to drop it."""
 
 LEGACY_KEY_EXCHANGES = ("ecdh-sha2-nistp256",)
-"""For clients without Curve25519 or group 16, as older JSch."""
+"""For clients without Curve25519, as older JSch, or not allowed to use it."""
 
 CIPHERS = ("aes256-gcm@openssh.com", "aes128-gcm@openssh.com", "aes256-ctr", "aes128-ctr")
 MACS = (

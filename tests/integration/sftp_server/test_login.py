@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Callable
 
 import paramiko
 import pytest
@@ -95,40 +94,6 @@ def test_a_sender_has_only_its_share_of_connections(running: Running) -> None:
     assert in_use(other)
     for transport in [*held, other]:
         transport.close()
-
-
-def shell(transport: paramiko.Transport) -> None:
-    transport.open_session().invoke_shell()
-
-
-def execute(transport: paramiko.Transport) -> None:
-    transport.open_session().exec_command("id")
-
-
-def other_subsystem(transport: paramiko.Transport) -> None:
-    transport.open_session().invoke_subsystem("netconf")
-
-
-def terminal(transport: paramiko.Transport) -> None:
-    transport.open_session().get_pty()
-
-
-def forward(transport: paramiko.Transport) -> None:
-    transport.open_channel("direct-tcpip", ("127.0.0.1", 22), ("127.0.0.1", 1))
-
-
-def listen(transport: paramiko.Transport) -> None:
-    transport.request_port_forward("127.0.0.1", 0)
-
-
-@pytest.mark.parametrize("ask", [shell, execute, other_subsystem, terminal, forward, listen])
-def test_nothing_but_sftp_is_to_be_had(
-    running: Running, ask: Callable[[paramiko.Transport], None]
-) -> None:
-    transport = running.transport()
-    with pytest.raises(paramiko.SSHException):
-        ask(transport)
-    transport.close()
 
 
 def test_a_third_channel_on_a_connection_is_refused(running: Running) -> None:
