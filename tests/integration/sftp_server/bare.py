@@ -110,6 +110,17 @@ class Bare:
         """Ask whether a key would do."""
         return self.request(user, "publickey", b"\0" + string(algorithm) + string(blob))
 
+    def offer_at_once(self, user: str, algorithm: str, blob: bytes) -> int:
+        """The same without waiting for an answer; CUT when the connection is gone."""
+        head = b"\x32" + string(user) + string("ssh-connection") + string("publickey")
+        message = paramiko.Message()
+        message.add_bytes(head + b"\0" + string(algorithm) + string(blob))
+        try:
+            self.transport._send_message(message)  # type: ignore[attr-defined]
+        except (OSError, EOFError):
+            return CUT
+        return PK_OK if self.transport.is_alive() else CUT
+
     def prove(
         self,
         user: str,
