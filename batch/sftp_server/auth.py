@@ -24,7 +24,7 @@ from batch.registers import Channel
 from batch.sftp_server.doorkeeper import Doorkeeper, Proof, public_line
 from batch.sftp_server.gate import Gate, Stranger
 from batch.sftp_server.keys import LEGACY_SIGNATURE, SIGNATURES, guard
-from batch.sftp_server.nothing_else import NothingElse
+from batch.sftp_server.nothing_else import NothingElse, limit_proofs
 from batch.sftp_server.operations import Operations
 from batch.sftp_server.session import SftpSession
 
@@ -118,6 +118,7 @@ class Visit(NothingElse):
         # otherwise have us hold everything it asked for.
         fail = conn.send_userauth_failure
         conn.send_userauth_failure = partial(self._fail, fail)  # type: ignore[method-assign]
+        limit_proofs(conn, self.refused)
         conn.pause_writing = self._pause  # type: ignore[method-assign]
         conn.resume_writing = self._resume  # type: ignore[method-assign]
 

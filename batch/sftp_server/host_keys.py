@@ -27,6 +27,8 @@ class ShownKeys:
         """The keys, the one used first. Raises InstanceError when they are not as they must be."""
         self._state = self._files.state()
         held = [key for key in self._files.held() if self._legacy or key.role is not Role.LEGACY]
+        if self._legacy and all(key.role is not Role.LEGACY for key in held):
+            raise InstanceError("legacy: no ECDSA host key; make it with: fla-batch init")
         journal.host_keys([f"{key.role} {key.fingerprint}" for key in held])
         return [_loaded(key) for key in held]
 

@@ -9,7 +9,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 import asyncssh
-from asyncssh.constants import MSG_CHANNEL_FAILURE, MSG_CHANNEL_REQUEST
+from asyncssh.constants import (
+    MSG_CHANNEL_FAILURE,
+    MSG_CHANNEL_REQUEST,
+    MSG_GLOBAL_REQUEST,
+    MSG_REQUEST_FAILURE,
+)
 from asyncssh.packet import SSHPacket
 
 from batch.sftp_server import wire
@@ -19,6 +24,11 @@ JUDGED_BY_THE_SESSION = frozenset({"subsystem", "shell", "exec"})
 
 QUIET = frozenset({"keepalive@openssh.com", "eow@openssh.com"})
 """Said by honest clients as they go; not worth a line."""
+
+
+PROVE = "hostkeys-prove-00@openssh.com"
+LONGEST_PROOF = 1024
+"""Bytes of a request to prove host keys: each key in it costs a signature, and we have few."""
 
 
 class NothingElse(asyncssh.SSHServer):
@@ -77,4 +87,27 @@ def refuse_requests(
         return True
 
     hooked: Any = channel
+    hooked.process_packet = judged
+
+
+def limit_proofs(connection: asyncssh.SSHServerConnection, refused: Callable[[str], None]) -> None:
+    """Let ``connection`` ask once, and for few, that host keys are proved: clients do no more.
+
+    asyncssh would sign as often as asked, in the event loop.
+    """
+    process, proved = connection.process_packet, False
+
+    def judged(kind: int, number: int, packet: SSHPacket) -> bool | Awaitable[None]:
+        nonlocal proved
+        body = packet.get_remaining_payload() if kind == MSG_GLOBAL_REQUEST else b""
+        if wire.first_text(body) != PROVE:
+            return process(kind, number, packet)
+        if not proved and len(body) <= LONGEST_PROOF:
+            proved = True
+            return process(kind, number, packet)
+        refused(f"request {PROVE}")
+        connection.send_packet(MSG_REQUEST_FAILURE)
+        return True
+
+    hooked: Any = connection
     hooked.process_packet = judged

@@ -131,6 +131,40 @@ def test_variables_of_an_honest_client_do_not_keep_it_from_its_files(
     assert told(capfd, "session_ended").count("request_refused") == 1
 
 
+def proofs(transport: paramiko.Transport, *keys: bytes) -> paramiko.Message | None:
+    """Ask that the server proves these host keys; its signatures, None when it refuses."""
+    return transport.global_request("hostkeys-prove-00@openssh.com", keys, wait=True)
+
+
+def test_host_keys_are_proved_once_and_few_at_a_time(
+    running: Running, capfd: pytest.CaptureFixture[str]
+) -> None:
+    capfd.readouterr()
+    private = paramiko.Ed25519Key.from_private_key_file(str(running.instance.layout.host_key))
+    for keys in ([private.asbytes()] * 100, [b"no key of ours"]):
+        transport = running.transport()
+        assert proofs(transport, *keys) is None
+        transport.close()
+    transport = running.transport()
+    signed = proofs(transport, private.asbytes())
+    assert signed is not None
+    data = paramiko.Message()
+    data.add_string("hostkeys-prove-00@openssh.com")
+    data.add_string(transport.session_id or b"")
+    data.add_string(private.asbytes())
+    assert private.verify_ssh_sig(data.asbytes(), paramiko.Message(signed.get_binary()))
+    assert proofs(transport, private.asbytes()) is None
+    assert "IN" in sftp(transport).listdir("/")
+    transport.close()
+    assert "request hostkeys-prove-00@openssh.com" in told(capfd, "request_refused")
+
+
+def sftp(transport: paramiko.Transport) -> paramiko.SFTPClient:
+    client = paramiko.SFTPClient.from_transport(transport)
+    assert client is not None
+    return client
+
+
 async def unix_forward(connection: asyncssh.SSHClientConnection) -> None:
     await connection.open_unix_connection("/run/some.sock")
 
