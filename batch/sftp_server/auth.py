@@ -8,6 +8,7 @@ else, and ``Visit`` opens no session for a connection that ``admits`` did not na
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -46,6 +47,12 @@ LINGER_SECONDS = 1.0
 REFUSAL_SECONDS = 0.1
 """A refusal is answered this long after the question, whatever made it: the time a look-up
 takes does not tell whether the user exists."""
+
+BLUR_SECONDS = 0.01
+"""And up to this much later, at random: the event loop counts whole milliseconds from the end of
+the look-up, so that a fixed delay would keep the look-up's fraction of one."""
+
+_random = random.SystemRandom()
 
 
 def _too_many() -> asyncssh.DisconnectError:
@@ -207,7 +214,7 @@ class Visit(NothingElse):
         self._asked += 1
         if self._asked > MOST_REQUESTS:  # also those that did not wait for their answer
             raise _too_many()
-        answer_at = time.monotonic() + REFUSAL_SECONDS
+        answer_at = time.monotonic() + REFUSAL_SECONDS + _random.uniform(0, BLUR_SECONDS)
         judged = await self._house.doorkeeper.admits(username, key)
         if isinstance(judged, str):
             await self._refuse(username, judged, answer_at)
