@@ -167,8 +167,7 @@ class Watcher:
         self._look_for_refusals()
         for sender, folder in sorted(places):
             try:
-                with Inbox.opened(self.instance.layout, sender, folder) as inbox:
-                    self._sweep_inbox(inbox)
+                self._sweep_inbox(sender, folder)
             except Exception as error:
                 journal.problem(f"sweep of {sender}/{folder}", error)
 
@@ -185,15 +184,16 @@ class Watcher:
             self._refusal = latest
             self._patient_until = time.monotonic() + self.instance.settings.unfinished_seconds
 
-    def _sweep_inbox(self, inbox: Inbox) -> None:
-        settings, place = self.instance.settings, (inbox.sender, inbox.folder)
+    def _sweep_inbox(self, sender: SenderNumber, folder: Folder) -> None:
+        settings, place = self.instance.settings, (sender, folder)
         patient = time.monotonic() < self._patient_until
         unfinished = math.inf if patient else settings.unfinished_seconds
         waits = Waits(settings.grace_seconds, unfinished, settings.settle_seconds)
-        with self.instance.spool.sender(inbox.sender).locked():
+        home = self.instance.spool.sender(sender)
+        with home.locked(), Inbox.opened(self.instance.layout, sender, folder) as inbox:
             swept = sealing.sweep(inbox, self._seen[place], waits, datetime.now(UTC))
         for stem, error in swept.failed:
-            journal.problem(f"{inbox.sender}/{inbox.folder}: {stem} cannot be sealed", error)
+            journal.problem(f"{sender}/{folder}: {stem} cannot be sealed", error)
         for key in swept.sealed:
             journal.sealed(key)
             self.work.set()

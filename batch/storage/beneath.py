@@ -10,15 +10,16 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from batch.errors import SpoolFault
-from batch.names import SAFE_NAME
+from batch.names import SAFE_NAME, Folder
 from batch.storage import durable
 
 _FOLLOW_NOTHING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NO_DIRECTORY = (errno.ELOOP, errno.ENOTDIR)
 _NO_FILE = (errno.ENOENT, errno.ELOOP, errno.ENXIO)
 """Errors of opening what is not there, is a link, or is a socket."""
 
@@ -57,9 +58,12 @@ class Held:
     def open(self, name: str) -> int:
         """A descriptor to read a regular file; FileNotFoundError for anything else.
 
-        What waits for a peer, such as a FIFO, is not waited for.
+        Anything else is not even opened: a FIFO would let its writer go on, a device may act. One
+        that is put there between the two calls is not waited for.
         """
         try:
+            if self.status(name) is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
             opened = os.open(name, _FOLLOW_NOTHING | os.O_NONBLOCK, dir_fd=self.descriptor)
         except OSError as error:
             if error.errno in _NO_FILE:
@@ -126,12 +130,41 @@ def held(folder: Path) -> Iterator[Held]:
             try:
                 at = _open(Path(part), _FOLLOW_NOTHING | os.O_DIRECTORY, at, opened)
             except OSError as error:
-                if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                if error.errno in _NO_DIRECTORY:
                     raise SpoolFault(
                         f"{folder}: {part} is a link or no directory; nothing is done there"
                     ) from error
                 raise
         yield Held(at)
+
+
+def make_folders(channels: Path, sender: str) -> None:
+    """Make those of the sender's four folders that are not there, through no link.
+
+    What else stands in the place of one is left, and told by ``held``.
+    """
+    with ExitStack() as opened:
+        top = Held(_open(channels, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY, None, opened))
+        _make(top, sender)
+        try:
+            at = _open(Path(sender), _FOLLOW_NOTHING | os.O_DIRECTORY, top.descriptor, opened)
+        except OSError as error:
+            if error.errno in _NO_DIRECTORY:
+                return
+            raise
+        root = Held(at)
+        missing = [folder for folder in Folder if not root.has(folder)]
+        for folder in missing:
+            _make(root, folder)
+        if missing:
+            root.sync()
+            top.sync()
+
+
+def _make(place: Held, name: str) -> None:
+    if not place.has(name):
+        with suppress(FileExistsError):  # another process of ours was faster
+            os.mkdir(name, 0o700, dir_fd=place.descriptor)
 
 
 def _open(path: Path, flags: int, where: int | None, opened: ExitStack) -> int:

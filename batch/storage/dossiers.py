@@ -11,6 +11,7 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -161,13 +162,16 @@ def archive(layout: Layout, keys: Sequence[SetKey]) -> None:
 def unlist(layout: Layout, key: SetKey) -> None:
     """Take a set's names out of the inbox, where they still are these very files."""
     home = dossier(layout, key)
-    changed = False
-    with beneath.held(layout.folder(key.channel, key.folder)) as inbox:
-        for file in home.sealed().files:
-            if _same_file(inbox, file.name, home.path / file.name):
-                inbox.unlink(file.name)
-                changed = True
-        if changed:
+    files = home.sealed().files
+    with ExitStack() as opened:
+        try:
+            inbox = opened.enter_context(beneath.held(layout.folder(key.channel, key.folder)))
+        except FileNotFoundError:
+            return  # an operator took the folder away, and every name with it
+        listed = [f.name for f in files if _same_file(inbox, f.name, home.path / f.name)]
+        for name in listed:
+            inbox.unlink(name)
+        if listed:
             inbox.sync()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import ColumnElement, Engine, Row, Select, select
 
@@ -16,7 +17,7 @@ from batch.errors import SpoolFault
 from batch.identifiers import SenderNumber
 from batch.names import Folder, Kind
 from batch.states import SetKey, Stage
-from batch.storage import dossiers
+from batch.storage import beneath, dossiers
 from batch.storage.database import reading
 from batch.storage.dossiers import Dossier
 from batch.storage.instance import Instance
@@ -124,9 +125,18 @@ def _answer_without_files(layout: Layout, row: Row[tuple[object, ...]]) -> Itera
     sender, folder = SenderNumber(row.channel), Folder(row.folder).answers
     for kind in kinds:
         name = f"{kind}.{row.stem}.1" if kind == Kind.GO else f"{kind}.{row.stem}.1.1"
-        places = (layout.folder(sender, folder) / name, layout.taken_name(sender, folder, name))
-        if not any(os.path.lexists(place) for place in places):
+        taken = layout.taken_name(sender, folder, name)
+        if not _lies_in(layout.folder(sender, folder), name) and not os.path.lexists(taken):
             yield f"{row.key}: {name} was shown and is neither in {folder} nor in taken"
+
+
+def _lies_in(folder: Path, name: str) -> bool:
+    """Whether a name is in a sender's folder; never one to which a link leads."""
+    try:
+        with beneath.held(folder) as held:
+            return held.has(name)
+    except (FileNotFoundError, SpoolFault):
+        return False
 
 
 def _is_key(name: str) -> bool:

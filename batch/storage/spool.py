@@ -73,13 +73,7 @@ class Spool:
 
     def sender(self, sender: SenderNumber) -> SenderHome:
         """The folders of ``sender``, made when they are not there yet."""
-        root = self.layout.channels / str(sender)
-        missing = [f for f in Folder if not (root / f).is_dir()]
-        for folder in missing:
-            (root / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-        if missing:
-            durable.sync_directory(root)
-            durable.sync_directory(self.layout.channels)
+        beneath.make_folders(self.layout.channels, str(sender))
         return SenderHome(self, sender)
 
     def senders(self) -> Iterator[SenderHome]:
