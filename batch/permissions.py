@@ -40,6 +40,8 @@ class Spot(Enum):
     INBOX = "`IN`, `INTEST`"
     OUTBOX = "`OUT`, `OUTTEST`"
     FREE = "in an inbox: no such file"
+    UPLOADING = "being uploaded, nothing stored"
+    """By the session that asks: to all others nothing is there."""
     STORED = "a file, not sealed"
     SEALED = "a file, sealed, not answered"
     NO_ANSWER = "in an outbox: no such file"
@@ -47,17 +49,17 @@ class Spot(Enum):
     NOWHERE = "anything else"
 
 
-OF_INBOX = (Spot.FREE, Spot.STORED, Spot.SEALED)
+OF_INBOX = (Spot.FREE, Spot.UPLOADING, Spot.STORED, Spot.SEALED)
 OF_OUTBOX = (Spot.NO_ANSWER, Spot.ANSWER)
 
 
 class Why(Enum):
     """The kind of a refusal, which a protocol has codes for."""
 
-    NOT_THERE = auto()
-    THERE_ALREADY = auto()
-    WRONG_KIND = auto()
-    DENIED = auto()
+    NOT_THERE = "absent"
+    THERE_ALREADY = "exists"
+    WRONG_KIND = "failure"
+    DENIED = "denied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,68 +70,38 @@ class Forbidden:
     text: str
 
 
-_ABSENT = Forbidden(Why.NOT_THERE, "no such file")
-_EXISTS = Forbidden(Why.THERE_ALREADY, "a file of this name is there already")
+_YES = None
+_NONE = Forbidden(Why.NOT_THERE, "no such file")
+_OPEN = Forbidden(Why.NOT_THERE, "it is still being uploaded; close it first")
+_HERE = Forbidden(Why.THERE_ALREADY, "a file of this name is there already")
 _FILE = Forbidden(Why.WRONG_KIND, "this is a file, not a directory")
-_DIRECTORY = Forbidden(Why.WRONG_KIND, "this is a directory, not a file")
-_NOT_HERE = Forbidden(Why.DENIED, "nothing is written here; use IN or INTEST")
-_FIXED = Forbidden(Why.DENIED, "the four folders stay as they are")
-_SEALED = Forbidden(Why.DENIED, "this set is already sealed")
-_ANSWERS = Forbidden(Why.DENIED, "answers are read and removed, not written; use IN or INTEST")
-_IMPOSSIBLE = Forbidden(Why.DENIED, "no file can have this name here")
+_DIR = Forbidden(Why.WRONG_KIND, "this is a directory, not a file")
+_ROOT = Forbidden(Why.DENIED, "nothing is written here; use IN or INTEST")
+_FIX = Forbidden(Why.DENIED, "the four folders stay as they are")
+_SEAL = Forbidden(Why.DENIED, "this set is already sealed")
+_OUT = Forbidden(Why.DENIED, "answers are read and removed, not written; use IN or INTEST")
+_BAD = Forbidden(Why.DENIED, "no file can have this name here")
 
-_O, _S = Operation, Spot
-_FIXED_DIRECTORIES = {_S.ROOT: _FIXED, _S.INBOX: _FIXED, _S.OUTBOX: _FIXED}
-_READ_ONLY = {_S.NO_ANSWER: _ANSWERS, _S.ANSWER: _ANSWERS, _S.NOWHERE: _IMPOSSIBLE}
-_WRITES = {_S.ROOT: _NOT_HERE, _S.INBOX: _DIRECTORY, _S.OUTBOX: _DIRECTORY, **_READ_ONLY}
-_EVERYWHERE = {_S.ROOT: None, _S.INBOX: None, _S.OUTBOX: None}
-_EXISTING = {
-    _S.FREE: _ABSENT,
-    _S.STORED: None,
-    _S.SEALED: None,
-    _S.NO_ANSWER: _ABSENT,
-    _S.ANSWER: None,
-    _S.NOWHERE: _ABSENT,
-}
-
-TABLE: dict[Operation, dict[Spot, Forbidden | None]] = {
-    _O.LIST: {
-        **_EVERYWHERE,
-        **dict.fromkeys((*OF_INBOX, *OF_OUTBOX), _FILE),
-        _S.NOWHERE: _ABSENT,
-    },
-    _O.STAT: {**_EVERYWHERE, **_EXISTING},
-    _O.SET_ATTRIBUTES: {**_EVERYWHERE, **_EXISTING},
-    _O.READ: {**dict.fromkeys(_EVERYWHERE, _DIRECTORY), **_EXISTING},
-    _O.UPLOAD: {**_WRITES, _S.FREE: None, _S.STORED: None, _S.SEALED: None},
-    _O.RESUME: {**_WRITES, _S.FREE: None, _S.STORED: None, _S.SEALED: _SEALED},
-    _O.REMOVE: {**_FIXED_DIRECTORIES, **_EXISTING, _S.SEALED: _SEALED},
-    _O.RENAME: {
-        **_FIXED_DIRECTORIES,
-        _S.FREE: _ABSENT,
-        _S.STORED: None,
-        _S.SEALED: _SEALED,
-        **_READ_ONLY,
-    },
-    _O.RENAME_TO: {
-        **_FIXED_DIRECTORIES,
-        _S.FREE: None,
-        _S.STORED: _EXISTS,
-        _S.SEALED: None,
-        **_READ_ONLY,
-    },
-    _O.RENAME_OVER: {
-        **_FIXED_DIRECTORIES,
-        _S.FREE: None,
-        _S.STORED: None,
-        _S.SEALED: None,
-        **_READ_ONLY,
-    },
-}
-"""None: it is done. A whole file may come under a sealed name, by upload or by rename: it touches
+_O = Operation
+_ROWS: dict[Operation, tuple[Forbidden | None, ...]] = {
+    #                   a directory          a name in an inbox          in an outbox
+    #                   root   in     out    free   upl.   stored sealed none   answer nowhere
+    _O.LIST:           (_YES,  _YES,  _YES,  _FILE, _FILE, _FILE, _FILE, _FILE, _FILE, _NONE),
+    _O.STAT:           (_YES,  _YES,  _YES,  _NONE, _YES,  _YES,  _YES,  _NONE, _YES,  _NONE),
+    _O.READ:           (_DIR,  _DIR,  _DIR,  _NONE, _OPEN, _YES,  _YES,  _NONE, _YES,  _NONE),
+    _O.UPLOAD:         (_ROOT, _DIR,  _DIR,  _YES,  _YES,  _YES,  _YES,  _OUT,  _OUT,  _BAD),
+    _O.RESUME:         (_ROOT, _DIR,  _DIR,  _YES,  _YES,  _YES,  _SEAL, _OUT,  _OUT,  _BAD),
+    _O.REMOVE:         (_FIX,  _FIX,  _FIX,  _NONE, _OPEN, _YES,  _SEAL, _NONE, _YES,  _NONE),
+    _O.RENAME:         (_FIX,  _FIX,  _FIX,  _NONE, _OPEN, _YES,  _SEAL, _OUT,  _OUT,  _BAD),
+    _O.RENAME_TO:      (_FIX,  _FIX,  _FIX,  _YES,  _YES,  _HERE, _YES,  _OUT,  _OUT,  _BAD),
+    _O.RENAME_OVER:    (_FIX,  _FIX,  _FIX,  _YES,  _YES,  _YES,  _YES,  _OUT,  _OUT,  _BAD),
+    _O.SET_ATTRIBUTES: (_YES,  _YES,  _YES,  _NONE, _YES,  _YES,  _YES,  _NONE, _YES,  _NONE),
+}  # fmt: skip
+"""_YES: it is done. A whole file may come under a sealed name, by upload or by rename: it touches
 nothing that is sealed, and is a repeat or another content (docs/decisions/0004). Setting times,
-modes or the size a file has succeeds and changes nothing, because clients set them. A file that its
-own session is still sending can be looked at, and nothing else, before its CLOSE."""
+modes or the size a file has succeeds and changes nothing, because clients set them."""
+
+TABLE = {operation: dict(zip(Spot, row, strict=True)) for operation, row in _ROWS.items()}
 
 
 def forbidden(operation: Operation, spot: Spot) -> Forbidden | None:
@@ -144,17 +116,29 @@ def of_files(operation: Operation, folder: Folder) -> Forbidden | None:
 
 
 def document() -> str:
-    """The table for people, in Markdown."""
+    """The table for people, in Markdown, with the sentences of its refusals below it."""
+    told = list(dict.fromkeys(f for row in TABLE.values() for f in row.values() if f is not None))
     lines = [
         "| | " + " | ".join(spot.value for spot in Spot) + " |",
         "|" + " --- |" * (len(Spot) + 1),
     ]
     for operation in Operation:
-        cells = [_shown(TABLE[operation][spot]) for spot in Spot]
-        name = operation.name.lower().replace("_", " ")
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        cells = (TABLE[operation][spot] for spot in Spot)
+        shown = ("yes" if c is None else f"{c.why.value} ({1 + told.index(c)})" for c in cells)
+        lines.append(f"| {_WORDS[operation]} | " + " | ".join(shown) + " |")
+    lines += ["", *(f"{number}. {found.text}" for number, found in enumerate(told, 1))]
     return "\n".join(lines)
 
 
-def _shown(found: Forbidden | None) -> str:
-    return "yes" if found is None else found.text
+_WORDS = {
+    _O.LIST: "list (OPENDIR)",
+    Operation.STAT: "look (STAT, LSTAT)",
+    Operation.READ: "read (OPEN)",
+    Operation.UPLOAD: "upload whole (OPEN)",
+    Operation.RESUME: "resume (OPEN without truncate)",
+    Operation.REMOVE: "remove (REMOVE)",
+    Operation.RENAME: "give up the name (RENAME, posix-rename)",
+    Operation.RENAME_TO: "take the name (RENAME)",
+    Operation.RENAME_OVER: "take the name (posix-rename)",
+    Operation.SET_ATTRIBUTES: "set times, mode, its own size (SETSTAT)",
+}

@@ -116,10 +116,16 @@ def refusal(operation: Operation, place: Place) -> Refusal | None:
     Of a file only the spool knows in which state it is; here it is refused what is done in none.
     """
     found = _forbidden(operation, place)
-    if found is None:
-        return None
-    text = place.reason if isinstance(place, Nowhere) else found.text
-    return Refusal(_STATUS[found.why], text)
+    return _told(found, place.reason if isinstance(place, Nowhere) else "")
+
+
+def refusal_while_uploading(operation: Operation) -> Refusal | None:
+    """The same for a name that this session is uploading, and under which nothing is stored."""
+    return _told(permissions.forbidden(operation, Spot.UPLOADING))
+
+
+def _told(found: Forbidden | None, reason: str = "") -> Refusal | None:
+    return None if found is None else Refusal(_STATUS[found.why], reason or found.text)
 
 
 def _forbidden(operation: Operation, place: Place) -> Forbidden | None:

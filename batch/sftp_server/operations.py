@@ -38,6 +38,7 @@ from batch.sftp_server.home import (
     Root,
     locate,
     refusal,
+    refusal_while_uploading,
     rename_refusal,
 )
 from batch.sftp_server.protocol import OpenFlag, Status
@@ -124,6 +125,7 @@ class Operations:
         self._permit(_opening(request.flags), place)
         self._room()
         assert isinstance(place, EntryPlace)
+        self._permit_unclosed(_opening(request.flags), place)
         if writes:
             return replies.handle(request.id, self._keep(self._upload(place, request.flags)))
         descriptor = self._home.open_for_reading(place.folder, place.name)
@@ -197,9 +199,9 @@ class Operations:
         self._permit(Operation.STAT, place)
         if not isinstance(place, EntryPlace):
             return directory_attributes()
-        for handle in self._handles.values():
-            if isinstance(handle, UploadHandle) and handle.place == place:
-                return handle.attributes()
+        upload = self._upload_of(place)
+        if upload is not None:
+            return upload.attributes()
         try:
             return entry_attributes(self._home.entry(place.folder, place.name))
         except FileNotFoundError:
@@ -268,6 +270,7 @@ class Operations:
         place = locate(request.path)
         self._permit(Operation.REMOVE, place)
         assert isinstance(place, EntryPlace)
+        self._permit_unclosed(Operation.REMOVE, place)
         self._home.remove(place.folder, place.name)
         self._published.pop(place, None)
         journal.removed(self._home.sender, str(place))
@@ -280,6 +283,7 @@ class Operations:
             raise Refused(found)
         assert isinstance(old, EntryPlace)
         assert isinstance(new, EntryPlace)
+        self._permit_unclosed(Operation.RENAME, old)
         size = self._home.entry(old.folder, old.name).size
         limit = limit_for(new.name, self._settings)
         if size > limit:
@@ -311,6 +315,17 @@ class Operations:
         found = refusal(operation, place)
         if found is not None:
             raise Refused(found)
+
+    def _permit_unclosed(self, operation: Operation, place: EntryPlace) -> None:
+        """Of what this session is uploading, nobody else can say what may be done with it."""
+        if self._upload_of(place) is not None:
+            found = refusal_while_uploading(operation)
+            if found is not None and not self._exists(place):
+                raise Refused(found)
+
+    def _upload_of(self, place: EntryPlace) -> UploadHandle | None:
+        uploads = (h for h in self._handles.values() if isinstance(h, UploadHandle))
+        return next((upload for upload in uploads if upload.place == place), None)
 
     def _room(self) -> None:
         most = self._settings.max_handles

@@ -12,17 +12,17 @@ from batch.permissions import OF_INBOX, OF_OUTBOX, TABLE, Operation, Spot, Why
 
 YES, NO, NONE, TAKEN, KIND = None, Why.DENIED, Why.NOT_THERE, Why.THERE_ALREADY, Why.WRONG_KIND
 WANTED = {
-    #                          root  inbox outbox free  stored sealed none  answer nowhere
-    Operation.LIST:           (YES,  YES,  YES,   KIND, KIND,  KIND,  KIND, KIND,  NONE),
-    Operation.STAT:           (YES,  YES,  YES,   NONE, YES,   YES,   NONE, YES,   NONE),
-    Operation.READ:           (KIND, KIND, KIND,  NONE, YES,   YES,   NONE, YES,   NONE),
-    Operation.UPLOAD:         (NO,   KIND, KIND,  YES,  YES,   YES,   NO,   NO,    NO),
-    Operation.RESUME:         (NO,   KIND, KIND,  YES,  YES,   NO,    NO,   NO,    NO),
-    Operation.REMOVE:         (NO,   NO,   NO,    NONE, YES,   NO,    NONE, YES,   NONE),
-    Operation.RENAME:         (NO,   NO,   NO,    NONE, YES,   NO,    NO,   NO,    NO),
-    Operation.RENAME_TO:      (NO,   NO,   NO,    YES,  TAKEN, YES,   NO,   NO,    NO),
-    Operation.RENAME_OVER:    (NO,   NO,   NO,    YES,  YES,   YES,   NO,   NO,    NO),
-    Operation.SET_ATTRIBUTES: (YES,  YES,  YES,   NONE, YES,   YES,   NONE, YES,   NONE),
+    #                          root  inbox outbox free  upload stored sealed none  answer nowhere
+    Operation.LIST:           (YES,  YES,  YES,   KIND, KIND,  KIND,  KIND,  KIND, KIND,  NONE),
+    Operation.STAT:           (YES,  YES,  YES,   NONE, YES,   YES,   YES,   NONE, YES,   NONE),
+    Operation.READ:           (KIND, KIND, KIND,  NONE, NONE,  YES,   YES,   NONE, YES,   NONE),
+    Operation.UPLOAD:         (NO,   KIND, KIND,  YES,  YES,   YES,   YES,   NO,   NO,    NO),
+    Operation.RESUME:         (NO,   KIND, KIND,  YES,  YES,   YES,   NO,    NO,   NO,    NO),
+    Operation.REMOVE:         (NO,   NO,   NO,    NONE, NONE,  YES,   NO,    NONE, YES,   NONE),
+    Operation.RENAME:         (NO,   NO,   NO,    NONE, NONE,  YES,   NO,    NO,   NO,    NO),
+    Operation.RENAME_TO:      (NO,   NO,   NO,    YES,  YES,   TAKEN, YES,   NO,   NO,    NO),
+    Operation.RENAME_OVER:    (NO,   NO,   NO,    YES,  YES,   YES,   YES,   NO,   NO,    NO),
+    Operation.SET_ATTRIBUTES: (YES,  YES,  YES,   NONE, YES,   YES,   YES,   NONE, YES,   NONE),
 }  # fmt: skip
 
 
@@ -54,6 +54,10 @@ def test_nothing_that_is_sealed_or_answered_can_be_changed() -> None:
 
 
 def test_people_can_read_it() -> None:
-    lines = permissions.document().split("\n")
+    table, sentences = permissions.document().split("\n\n")
+    lines = table.split("\n")
     assert len(lines) == 2 + len(Operation)
     assert {line.count("|") for line in lines} == {len(Spot) + 2}
+    for number, line in enumerate(sentences.split("\n"), 1):
+        assert line.startswith(f"{number}. ")
+        assert f"({number})" in table

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
@@ -37,6 +38,7 @@ PLACES = {
     "inbox": tuple(f"/{f}" for f in INBOXES),
     "outbox": tuple(f"/{f}" for f in OUTBOXES),
     "free": tuple(f"/{f}/free" for f in INBOXES),
+    "open": tuple(f"/{f}/open" for f in INBOXES),
     "stored": tuple(f"/{f}/stored" for f in INBOXES),
     "sealed": tuple(f"/{f}/sealed" for f in INBOXES),
     "none": tuple(f"/{f}/none" for f in OUTBOXES),
@@ -44,38 +46,40 @@ PLACES = {
     "nowhere": ("/etc/passwd", "/IN/stored/below", "/IN/.hidden", "/OUT/a b"),
 }
 
+# open: this session is uploading it, and nothing is stored; nowhere: no name here
 # absent: no such file; failed: not this kind of thing, or there already; never: not done here
 ANSWERS = """
-                   root   inbox  outbox free   stored sealed none   answer nowhere
-    stat           ok     ok     ok     absent ok     ok     absent ok     absent
-    lstat          ok     ok     ok     absent ok     ok     absent ok     absent
-    real path      ok     ok     ok     ok     ok     ok     ok     ok     absent
-    open directory ok     ok     ok     failed failed failed failed failed absent
-    read           failed failed failed absent ok     ok     absent ok     absent
-    upload         denied failed failed ok     ok     ok     denied denied denied
-    resume         denied failed failed ok     ok     denied denied denied denied
-    append         denied failed failed ok     ok     denied denied denied denied
-    create new     denied failed failed ok     failed failed denied denied denied
-    write existing denied failed failed absent ok     denied denied denied denied
-    set times      ok     ok     ok     absent ok     ok     absent ok     absent
-    set mode       ok     ok     ok     absent ok     ok     absent ok     absent
-    same size      denied denied denied absent ok     ok     absent ok     absent
-    other size     denied denied denied absent denied denied absent denied absent
-    remove         denied denied denied absent ok     denied absent ok     absent
-    rename away    denied denied denied absent ok     denied denied denied denied
-    rename onto    denied denied denied ok     failed ok     denied denied denied
-    posix away     denied denied denied absent ok     denied denied denied denied
-    posix onto     denied denied denied ok     ok     ok     denied denied denied
-    make directory never  never  never  never  never  never  never  never  never
-    drop directory never  never  never  never  never  never  never  never  never
-    read link      never  never  never  never  never  never  never  never  never
-    symlink to     never  never  never  never  never  never  never  never  never
-    symlink at     never  never  never  never  never  never  never  never  never
-    hardlink to    never  never  never  never  never  never  never  never  never
-    hardlink at    never  never  never  never  never  never  never  never  never
-    lsetstat       never  never  never  never  never  never  never  never  never
-    expand path    never  never  never  never  never  never  never  never  never
-    users by id    never  never  never  never  never  never  never  never  never
+                   root   inbox  outbox free   open   stored sealed none   answer nowhere
+    stat           ok     ok     ok     absent ok     ok     ok     absent ok     absent
+    lstat          ok     ok     ok     absent ok     ok     ok     absent ok     absent
+    real path      ok     ok     ok     ok     ok     ok     ok     ok     ok     absent
+    open directory ok     ok     ok     failed failed failed failed failed failed absent
+    read           failed failed failed absent absent ok     ok     absent ok     absent
+    upload         denied failed failed ok     ok     ok     ok     denied denied denied
+    resume         denied failed failed ok     ok     ok     denied denied denied denied
+    append         denied failed failed ok     ok     ok     denied denied denied denied
+    create new     denied failed failed ok     ok     failed failed denied denied denied
+    write existing denied failed failed absent absent ok     denied denied denied denied
+    set times      ok     ok     ok     absent ok     ok     ok     absent ok     absent
+    set mode       ok     ok     ok     absent ok     ok     ok     absent ok     absent
+    same size      denied denied denied absent ok     ok     ok     absent ok     absent
+    other size     denied denied denied absent denied denied denied absent denied absent
+    remove         denied denied denied absent absent ok     denied absent ok     absent
+    rename away    denied denied denied absent absent ok     denied denied denied denied
+    rename onto    denied denied denied ok     ok     failed ok     denied denied denied
+    posix away     denied denied denied absent absent ok     denied denied denied denied
+    posix onto     denied denied denied ok     ok     ok     ok     denied denied denied
+    make directory never  never  never  never  never  never  never  never  never  never
+    drop directory never  never  never  never  never  never  never  never  never  never
+    read link      never  never  never  never  never  never  never  never  never  never
+    symlink to     never  never  never  never  never  never  never  never  never  never
+    symlink at     never  never  never  never  never  never  never  never  never  never
+    hardlink to    never  never  never  never  never  never  never  never  never  never
+    hardlink at    never  never  never  never  never  never  never  never  never  never
+    lsetstat       never  never  never  never  never  never  never  never  never  never
+    expand path    never  never  never  never  never  never  never  never  never  never
+    copy data      never  never  never  never  never  never  never  never  never  never
+    users by id    never  never  never  never  never  never  never  never  never  never
 """
 CODES = {
     "ok": Status.OK,
@@ -92,6 +96,8 @@ class Desk:
 
     raw: Raw
     running: Running
+    said: list[str] = field(default_factory=list)
+    """The text of every STATUS."""
 
     @property
     def root(self) -> Path:
@@ -102,7 +108,11 @@ class Desk:
         found, rest = self.raw.ask(kind, *fields)
         if found == Packet.HANDLE:
             return self.raw.status(Packet.CLOSE, rest[4:])[0]
-        return struct.unpack(">I", rest[:4])[0] if found == Packet.STATUS else Status.OK
+        if found != Packet.STATUS:
+            return Status.OK
+        code, length = struct.unpack(">II", rest[:8])
+        self.said.append(rest[8 : 8 + length].decode())
+        return int(code)
 
     def open(self, path: bytes, flags: int) -> int:
         return self.code(Packet.OPEN, path, flags, 0)
@@ -177,6 +187,7 @@ REQUESTS: dict[str, Callable[[Desk, bytes], int]] = {
     "hardlink at": lambda d, p: d.extended(b"hardlink@openssh.com", b"/IN/stored", p),
     "lsetstat": lambda d, p: d.extended(b"lsetstat@openssh.com", p, MODE, 0o777),
     "expand path": lambda d, p: d.extended(b"expand-path@openssh.com", p),
+    "copy data": lambda d, p: d.extended(b"copy-data", p, *offset(0), *offset(0), p, *offset(0)),
     "users by id": lambda d, p: d.extended(b"users-groups-by-id@openssh.com", text(p)),
 }
 
@@ -208,16 +219,63 @@ def test_every_request_has_its_row() -> None:
     assert len(CELLS) > 400
 
 
+LOOKS = ("stat", "lstat", "real path", "read", "open directory")
+
+
+@contextmanager
+def as_it_must_be(desk: Desk, path: str) -> Iterator[bytes]:
+    """The path of a cell: of a name nothing is known by this session, or only its own upload."""
+    for state in ("/free", "/open"):
+        path = path.replace(state, f"{state}{next(_unused)}")
+    if "/open" not in path:
+        yield path.encode()
+        return
+    handle = desk.raw.open(path.encode(), FRESH)
+    assert desk.raw.status(Packet.WRITE, handle, *offset(0), CONTENT)[0] == Status.OK
+    yield path.encode()
+    assert desk.raw.status(Packet.CLOSE, handle)[0] == Status.OK
+
+
 @pytest.mark.parametrize(("request_", "path", "wanted"), CELLS)
 def test_what_comes_of(desk: Desk, request_: str, path: str, wanted: str) -> None:
     desk.arrange()
-    path = path.replace("/free", f"/free{next(_unused)}")  # what a session stored, it remembers
-    before = desk.seen()
-    assert Status(REQUESTS[request_](desk, path.encode())) is CODES[wanted]
-    if wanted != "ok" or request_ in ("stat", "lstat", "real path", "read", "open directory"):
-        assert desk.seen() == before
-    if request_.startswith("set") or request_ == "same size":
-        assert desk.seen() == before
+    with as_it_must_be(desk, path) as name:
+        before = desk.seen()
+        assert Status(REQUESTS[request_](desk, name)) is CODES[wanted]
+        unchanged = wanted != "ok" or request_ in LOOKS or request_.startswith(("set", "same"))
+        assert not unchanged or desk.seen() == before
+
+
+WHY = {
+    ("remove", "sealed"): "sealed: this set is already sealed",
+    ("resume", "sealed"): "sealed: this set is already sealed",
+    ("rename away", "sealed"): "sealed: this set is already sealed",
+    ("posix away", "sealed"): "sealed: this set is already sealed",
+    ("read", "open"): "it is still being uploaded; close it first",
+    ("remove", "open"): "it is still being uploaded; close it first",
+    ("rename away", "open"): "it is still being uploaded; close it first",
+    ("rename onto", "stored"): "a file of this name is there already",
+    ("create new", "stored"): "a file of this name is there already",
+    ("upload", "answer"): "answers are read and removed, not written; use IN or INTEST",
+    ("rename away", "answer"): "answers are read and removed, not written; use IN or INTEST",
+    ("upload", "root"): "nothing is written here; use IN or INTEST",
+    ("upload", "inbox"): "this is a directory, not a file",
+    ("remove", "inbox"): "the four folders stay as they are",
+    ("open directory", "stored"): "this is a file, not a directory",
+    ("other size", "stored"): "a file cannot be cut or grown here; send it again",
+    ("remove", "free"): "no such file",
+    ("make directory", "inbox"): "no directories are made here; put files in IN or INTEST",
+    ("symlink to", "stored"): "no links are made here",
+    ("read link", "stored"): "there are no links here",
+}
+
+
+@pytest.mark.parametrize(("request_", "place"), WHY, ids="-".join)
+def test_a_refusal_says_why(desk: Desk, request_: str, place: str) -> None:
+    desk.arrange()
+    with as_it_must_be(desk, PLACES[place][0]) as name:
+        REQUESTS[request_](desk, name)
+    assert desk.said[-1] == WHY[request_, place]
 
 
 def test_what_is_sealed_keeps_its_bytes_whatever_is_done_at_its_name(desk: Desk) -> None:
