@@ -333,7 +333,11 @@ class _Fields:
 
 
 def decode(packet: bytes) -> Request:
-    """Read one packet as given by ``Reader``; never raises."""
+    """Read one packet as given by ``Reader``; never raises.
+
+    Nothing may follow the last field, except in a WRITE: the Go library of rclone 1.60 sends its
+    whole buffer after the length of what is in it.
+    """
     if packet[:1] == bytes([Packet.INIT]):
         version = int.from_bytes(packet[1:5], "big")
         return Init(version) if len(packet) >= 5 else Malformed(None, "INIT without a version")
@@ -346,7 +350,7 @@ def decode(packet: bytes) -> Request:
     fields = _Fields(packet, 5)
     try:
         request = read(identifier, fields)
-        if not isinstance(request, Unsupported):
+        if not isinstance(request, Unsupported | Write):
             fields.end()
     except _Short:
         return Malformed(identifier, "the fields of this request do not fit its length")
