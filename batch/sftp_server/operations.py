@@ -139,6 +139,7 @@ class Operations:
                 raise Refused(refusals.THERE_ALREADY)
             if not create and not exists:
                 raise FileNotFoundError
+        self._home.check_name(place.folder, place.name)
         upload = self._home.begin(
             place.folder,
             place.name,

@@ -168,6 +168,11 @@ class SenderHome:
             held.sync()
             self._seal_after(inbox, new)
 
+    def check_name(self, folder: Folder, name: str) -> None:
+        """Raise what ``publish`` would for the name alone: some clients never hear their CLOSE."""
+        with self._inbox(folder) as inbox:
+            self._check_new(inbox, name)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold this channel's lock: all its moves happen one at a time."""

@@ -221,9 +221,9 @@ async def refusals_of(instance: Instance, registered: Registered, go: str) -> li
         known_hosts=([asyncssh.import_public_key(instance.host_key)], [], []),
     ) as connection:
         sftp = await connection.start_sftp_client()
-        handle = await sftp.open(f"/IN/{go}", "wb")
         await (await sftp.open("/IN/waiting.tmp", "wb")).close()
-        for attempt in (handle.close(), sftp.rename("/IN/waiting.tmp", f"/IN/{go}")):
+        renaming = sftp.rename("/IN/waiting.tmp", f"/IN/{go}")
+        for attempt in (sftp.open(f"/IN/{go}", "wb"), renaming):
             try:
                 await attempt
             except asyncssh.SFTPError as error:
