@@ -150,7 +150,10 @@ class Line:
     def _handshake(self) -> paramiko.Transport:
         """Connect and compare the host key, before anything about us is told."""
         address = (self._settings.host, self._settings.port)
-        transport = paramiko.Transport(socket.create_connection(address, _HANDSHAKE_SECONDS))
+        line = socket.create_connection(address, _HANDSHAKE_SECONDS)
+        # A packet goes out in pieces; without this each waits for the other side's delayed ACK.
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        transport = paramiko.Transport(line)
         self._transport = transport
         transport.banner_timeout = transport.auth_timeout = _HANDSHAKE_SECONDS
         wanted = (name for key in self._host_keys for name in _ALGORITHMS[key.get_name()])

@@ -28,6 +28,7 @@ from batch.sftp_server.keys import LEGACY_SIGNATURE, SIGNATURES, guard
 from batch.sftp_server.nothing_else import NothingElse, limit_proofs
 from batch.sftp_server.operations import Operations
 from batch.sftp_server.session import SftpSession
+from batch.sftp_server.transport import acknowledge_soon
 
 MOST_TRIES = 6
 """Keys that one connection may try, as OpenSSH's MaxAuthTries."""
@@ -119,6 +120,7 @@ class Visit(NothingElse):
             conn.abort()
             return
         self._stranger = arrived
+        acknowledge_soon(conn)
         self._house.visits.add(self)
         # asyncssh lets a client try without end by methods and keys that we are not asked about.
         # It ignores that its transport is full; a client that asks and never reads would
