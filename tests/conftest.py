@@ -1,7 +1,8 @@
 """What all tiers share: which tests are slow, and what becomes of a test whose program is absent.
 
-``@pytest.mark.needs("openssl", "sftp")`` skips the test where a program is not on PATH; the
-end of the run counts such skips and names them. With FLA_BATCH_TESTS_FORBID_SKIPS=1 it fails.
+``@pytest.mark.needs("openssl", "/dev/fuse")`` skips the test where a program is not on PATH or, of
+what has a slash in it, where there is no such file; relative ones begin at the root of the source.
+The end of the run counts such skips and names them. With FLA_BATCH_TESTS_FORBID_SKIPS=1 it fails.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def _forbidden() -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: run by make ci-long, not by make test")
-    config.addinivalue_line("markers", "needs(*programs): skipped and counted where one is absent")
+    config.addinivalue_line(
+        "markers", "needs(*programs_or_files): skipped and counted where one is absent"
+    )
     config.stash[_skipped] = []
     settings.load_profile("ci" if _forbidden() else "local")
 
@@ -44,14 +47,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     programs = [p for mark in item.iter_markers("needs") for p in mark.args]
-    absent = sorted({p for p in programs if shutil.which(p) is None})
+    absent = sorted({p for p in programs if not _there(p, item.config.rootpath)})
     if not absent:
         return
-    reason = f"not on PATH: {', '.join(absent)}"
+    reason = f"absent: {', '.join(absent)}"
     if _forbidden():
         pytest.fail(f"{reason} ({FORBID_SKIPS} is set)", pytrace=False)
     item.config.stash[_skipped].append((item.nodeid, reason))
     pytest.skip(reason)
+
+
+def _there(needed: str, root: Path) -> bool:
+    return (root / needed).exists() if "/" in needed else shutil.which(needed) is not None
 
 
 def pytest_terminal_summary(

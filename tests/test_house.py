@@ -311,8 +311,8 @@ def test_an_absent_program_is_a_counted_skip_or_a_failure(
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
     (tmp_path / "test_it.py").write_text(
         "import pytest\n\n\n"
-        "@pytest.mark.needs('no-such-program')\ndef test_one() -> None: ...\n\n\n"
-        "def test_two() -> None: ...\n",
+        "@pytest.mark.needs('no-such-program', './no-such-file')\ndef test_one() -> None: ...\n\n\n"
+        "@pytest.mark.needs('./conftest.py')\ndef test_two() -> None: ...\n",
         "utf-8",
     )
     run = subprocess.run(
@@ -324,5 +324,5 @@ def test_an_absent_program_is_a_counted_skip_or_a_failure(
         env={**os.environ, "FLA_BATCH_TESTS_FORBID_SKIPS": forbid, "PYTEST_ADDOPTS": ""},
     )
     assert run.returncode == ends, run.stdout
-    assert "not on PATH: no-such-program" in run.stdout
+    assert "absent: ./no-such-file, no-such-program" in run.stdout
     assert ("1 tests skipped for a program that is absent" in run.stdout) is (ends == 0)

@@ -226,6 +226,10 @@ class Mail:
                 remote.set_pipelined(True)
                 remote.write(content)
 
+    def remove(self, folder: str, names: Iterable[str]) -> None:
+        for name in names:
+            self._sftp.remove(f"/{folder}/{name}")
+
     def names(self, folder: str) -> list[str]:
         return self._sftp.listdir(f"/{folder}")
 
