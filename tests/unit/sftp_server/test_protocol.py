@@ -84,10 +84,16 @@ def test_a_request_cut_short_is_malformed(sent: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", [s for s, r in REQUESTS if not isinstance(r, p.Init | p.Unsupported)]
+    "sent", [s for s, r in REQUESTS if not isinstance(r, p.Init | p.Unsupported | p.Write)]
 )
 def test_a_request_with_more_behind_it_is_malformed(sent: bytes) -> None:
     assert isinstance(p.decode(sent + b"\0"), p.Malformed)
+
+
+@pytest.mark.parametrize(("sent", "read"), [x for x in REQUESTS if isinstance(x[1], p.Write)])
+def test_what_follows_the_data_of_a_write_is_ignored(sent: bytes, read: p.Request) -> None:
+    """As rclone 1.60 sends it."""
+    assert p.decode(sent + b"more") == read
 
 
 def test_a_path_longer_than_any_is_malformed() -> None:
