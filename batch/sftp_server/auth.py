@@ -11,7 +11,6 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
@@ -22,6 +21,7 @@ from asyncssh.packet import String, UInt32
 
 from batch import journal
 from batch.registers import Channel
+from batch.sftp_server.disk import Disk
 from batch.sftp_server.doorkeeper import Doorkeeper, Proof, public_line
 from batch.sftp_server.gate import Gate, Stranger
 from batch.sftp_server.keys import LEGACY_SIGNATURE, SIGNATURES, guard
@@ -69,7 +69,7 @@ class House:
     doorkeeper: Doorkeeper
     gate: Gate
     operations: Callable[[Channel], Operations]
-    pool: Executor
+    disk: Disk
     idle_seconds: float
     session_seconds: float
     visits: set[Visit] = field(default_factory=set)
@@ -295,7 +295,8 @@ class Visit(NothingElse):
                 asyncssh.OPEN_RESOURCE_SHORTAGE, "too many channels on this connection"
             )
         house = self._house
-        session = SftpSession(self, lambda: house.operations(channel), house.pool)
+        run = partial(house.disk.run, channel.sender)
+        session = SftpSession(self, lambda: house.operations(channel), run)
         self._sessions.add(session)
         return session
 

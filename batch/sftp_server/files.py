@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -57,6 +58,10 @@ class UploadHandle:
         return Attributes(self.upload.size, None, _FILE_MODE, (at, at))
 
 
+class NotInMemory(Exception):
+    """The bytes asked for are not all in the page cache: reading them waits for the disk."""
+
+
 @dataclass(slots=True)
 class DownloadHandle:
     """A published file being read."""
@@ -65,10 +70,26 @@ class DownloadHandle:
     descriptor: int
 
     def read(self, offset: int, length: int) -> bytes:
-        """At most MAX_DATA bytes, whatever was asked; empty at the end."""
+        """At most MAX_DATA bytes, whatever was asked; empty at the end. Waits for the disk."""
         if offset > _LARGEST_OFFSET - MAX_DATA:
             return b""
         return os.pread(self.descriptor, min(length, MAX_DATA), offset)
+
+    def read_now(self, offset: int, length: int) -> bytes:
+        """The same without waiting. Raises NotInMemory where it would wait, or cannot know."""
+        if offset > _LARGEST_OFFSET - MAX_DATA:
+            return b""
+        block = bytearray(min(length, MAX_DATA))
+        try:
+            count = os.preadv(self.descriptor, [block], offset, os.RWF_NOWAIT)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EOPNOTSUPP):
+                raise NotInMemory from None
+            raise
+        if count < len(block) and offset + count < os.fstat(self.descriptor).st_size:
+            raise NotInMemory
+        del block[count:]
+        return bytes(block)
 
     def attributes(self) -> Attributes:
         found = os.fstat(self.descriptor)

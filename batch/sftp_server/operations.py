@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from batch import journal
@@ -19,10 +20,12 @@ from batch.permissions import Operation
 from batch.settings import Settings
 from batch.sftp_server import protocol as p
 from batch.sftp_server import refusals, replies
+from batch.sftp_server.disk import Lane, Work
 from batch.sftp_server.files import (
     DirectoryHandle,
     DownloadHandle,
     Handle,
+    NotInMemory,
     UploadHandle,
     directory_attributes,
     entry_attributes,
@@ -46,8 +49,6 @@ from batch.sftp_server.refusals import Refused
 from batch.storage.room import NoRoom
 from batch.storage.spool import SenderHome
 
-Work = Callable[[], bytes]
-
 REMEMBERED = 1024
 """Published files whose size a session remembers: more than any client sends before it looks."""
 REMEMBERED_SECONDS = 60.0
@@ -68,14 +69,22 @@ class Operations:
         """The reply, or the work that makes it. Never raises, and neither does the work."""
         identifier = getattr(request, "id", 0) or 0
         at_once = _AT_ONCE.get(type(request))
-        if at_once is not None:
-            return self._guarded(identifier, request, at_once)
         if isinstance(request, p.Close) and not isinstance(
             self._handles.get(request.handle), UploadHandle
         ):
-            return self._guarded(identifier, request, Operations._close)
+            at_once = Operations._close
+        if at_once is not None:
+            with suppress(NotInMemory):
+                return self._guarded(identifier, request, at_once)
         later = _LATER[type(request)]
-        return lambda: self._guarded(identifier, request, later)
+        return Work(_lane(request), lambda: self._guarded(identifier, request, later))
+
+    def write_all(self, requests: Sequence[p.Write]) -> Work:
+        """The work that makes the replies to WRITEs that came together."""
+        act = Operations._write
+        return Work(
+            Lane.CHANGE, lambda: b"".join(self._guarded(each.id, each, act) for each in requests)
+        )
 
     def abandon(self) -> None:
         """The session is over without a CLOSE for these: nothing is published. Blocks."""
@@ -99,6 +108,8 @@ class Operations:
     ) -> bytes:
         try:
             return act(self, request)
+        except NotInMemory:
+            raise
         except Exception as error:
             found = refusals.explain(error)
             if found in refusals.OURS and not isinstance(error, (Denied, NoRoom)):
@@ -155,16 +166,21 @@ class Operations:
             return False
         return True
 
+    def _read_now(self, request: p.Read) -> bytes:
+        content = self._downloading(request).read_now(request.offset, request.length)
+        return _read_reply(request, content)
+
     def _read(self, request: p.Read) -> bytes:
+        content = self._downloading(request).read(request.offset, request.length)
+        return _read_reply(request, content)
+
+    def _downloading(self, request: p.Read) -> DownloadHandle:
         handle = self._handle(request.handle)
         if isinstance(handle, UploadHandle):
             raise Refused(refusals.NOT_READABLE)
         if not isinstance(handle, DownloadHandle):
             raise Refused(refusals.IS_DIRECTORY)
-        content = handle.read(request.offset, request.length)
-        if content or not request.length:
-            return replies.data(request.id, content)
-        return replies.status(request.id, Status.EOF, "end of file")
+        return handle
 
     def _write(self, request: p.Write) -> bytes:
         self._uploading(request.handle).write(request.offset, request.data)
@@ -359,10 +375,8 @@ class Operations:
 
 
 _AT_ONCE: dict[type, Callable[[Operations, Any], bytes]] = {
-    p.Read: Operations._read,
-    p.Write: Operations._write,
+    p.Read: Operations._read_now,
     p.FStat: Operations._fstat,
-    p.FSetStat: Operations._set_handle_stat,
     p.ReadDirectory: Operations._read_directory,
     p.RealPath: Operations._real_path,
     p.Limits: Operations._limits,
@@ -370,10 +384,13 @@ _AT_ONCE: dict[type, Callable[[Operations, Any], bytes]] = {
     p.Malformed: Operations._malformed,
     p.Init: Operations._unexpected,
 }
+"""What never waits for the disk."""
 _LATER: dict[type, Callable[[Operations, Any], bytes]] = {
     p.Open: Operations._open,
+    p.Read: Operations._read,
     p.Close: Operations._close,
     p.Fsync: Operations._fsync,
+    p.FSetStat: Operations._set_handle_stat,
     p.Stat: Operations._stat,
     p.SetStat: Operations._set_stat,
     p.OpenDirectory: Operations._open_directory,
@@ -386,6 +403,23 @@ def _opening(flags: OpenFlag) -> Operation:
     if not flags & (OpenFlag.WRITE | OpenFlag.APPEND):
         return Operation.READ
     return Operation.UPLOAD if flags & OpenFlag.TRUNCATE else Operation.RESUME
+
+
+def _lane(request: p.Request) -> Lane:
+    """What only looks does not wait behind what must be synced."""
+    match request:
+        case p.Open(flags=flags):
+            return Lane.CHANGE if flags & (OpenFlag.WRITE | OpenFlag.APPEND) else Lane.LOOK
+        case p.Read() | p.Stat() | p.SetStat() | p.OpenDirectory():
+            return Lane.LOOK
+        case _:
+            return Lane.CHANGE
+
+
+def _read_reply(request: p.Read, content: bytes) -> bytes:
+    if content or not request.length:
+        return replies.data(request.id, content)
+    return replies.status(request.id, Status.EOF, "end of file")
 
 
 def _shown(path: object) -> str:

@@ -18,7 +18,8 @@ from batch.errors import InstanceError
 from batch.registers import Channel
 from batch.settings import Settings
 from batch.sftp_server.addresses import Addresses
-from batch.sftp_server.auth import MOST_CHANNELS, House, Visit
+from batch.sftp_server.auth import House, Visit
+from batch.sftp_server.disk import Disk
 from batch.sftp_server.doorkeeper import Doorkeeper
 from batch.sftp_server.gate import Gate
 from batch.sftp_server.host_keys import ShownKeys
@@ -73,7 +74,7 @@ async def serve(
     """
     _quiet()
     asyncio.get_running_loop().set_exception_handler(_unhandled)
-    disk = ThreadPoolExecutor(_disk_threads(settings), thread_name_prefix="disk")
+    disk = Disk()
     lookups = ThreadPoolExecutor(REGISTER_THREADS, thread_name_prefix="registers")
 
     def operations(channel: Channel) -> Operations:
@@ -92,8 +93,8 @@ async def serve(
         await memory.look()
         await _serve_until(stop, settings, house, ready)
     finally:
-        for pool in (disk, lookups):
-            pool.shutdown(wait=False, cancel_futures=True)
+        disk.close()
+        lookups.shutdown(wait=False, cancel_futures=True)
 
 
 async def _serve_until(stop: asyncio.Event, settings: Settings, house: House, ready: Ready) -> None:
@@ -128,11 +129,6 @@ def _addresses(settings: Settings) -> Addresses:
         settings.penalty_seconds,
         time.monotonic,
     )
-
-
-def _disk_threads(settings: Settings) -> int:
-    """Twice what one sender can have at work, so that its slow disk leaves threads for others."""
-    return 2 * settings.max_connections_per_sender * MOST_CHANNELS
 
 
 async def _listen(

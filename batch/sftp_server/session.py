@@ -1,29 +1,34 @@
 """One SFTP session on an SSH channel: bytes in, replies out, strictly in order.
 
-Requests are answered one after another. One that must wait for the disk runs in a thread; until
-it is done, later ones wait, and when too much waits the channel is not read. Replies made at one
-go are written at one go.
+Requests are answered one after another. One that must wait for the disk runs in a thread, and
+WRITEs that came together go there together, since a thread costs most for small ones; until it is
+done, later ones wait, and when too much waits the channel is not read. Replies made at one go are
+written at one go.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
-from typing import Protocol
+from typing import Any, Protocol
 
 import asyncssh
 
 from batch import journal
 from batch.sftp_server import protocol, replies
+from batch.sftp_server.disk import Lane, Work
 from batch.sftp_server.nothing_else import refuse_requests
-from batch.sftp_server.operations import Operations, Work
+from batch.sftp_server.operations import Operations
 
 READ_AHEAD = 2 * protocol.MAX_PACKET
 """Bytes of requests held before reading stops: one whole packet and the next arriving."""
 
 WRITE_AT = 128 * 1024
 """Replies are handed to the channel when this many bytes are together, or nothing is left to do."""
+
+
+Run = Callable[[Lane, Callable[[], Any]], "asyncio.Future[Any]"]
+"""Does work in a thread, when it is this sender's turn."""
 
 
 class Carrier(Protocol):
@@ -50,14 +55,16 @@ class Carrier(Protocol):
 class SftpSession(asyncssh.SSHServerSession[bytes]):
     """The ``sftp`` subsystem of one channel; every other kind of session is refused."""
 
-    def __init__(self, carrier: Carrier, make: Callable[[], Operations], pool: Executor) -> None:
+    def __init__(self, carrier: Carrier, make: Callable[[], Operations], run: Run) -> None:
         self._carrier = carrier
         self._make = make
-        self._pool = pool
+        self._run = run
         self._loop = asyncio.get_running_loop()
         self._channel: asyncssh.SSHServerChannel[bytes] | None = None
         self._operations: Operations | None = None
         self._reader = protocol.Reader()
+        self._next: protocol.Request | None = None
+        """Read already, and not answered: it came after WRITEs that went to a thread."""
         self._out: list[bytes] = []
         self._out_size = 0
         self._job: asyncio.Future[bytes] | None = None
@@ -136,34 +143,50 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
 
     def _answer_all(self) -> None:
         while self._job is None and self._taking and self._carrier.writable:
-            packet = self._reader.next()
-            if packet is None:
+            request = self._request()
+            if request is None:
                 break
-            request = protocol.decode(packet)
             if self._operations is None:
                 self._begin(request)
             elif isinstance(request, protocol.Malformed) and request.id is None:
                 self._close()
                 return
+            elif isinstance(request, protocol.Write):
+                self._submit(self._operations.write_all(self._writes(request)))
             else:
                 answer = self._operations.answer(request)
                 self._put(answer) if isinstance(answer, bytes) else self._submit(answer)
         if self._reader.broken:
             self._close()
 
+    def _request(self) -> protocol.Request | None:
+        held, self._next = self._next, None
+        if held is not None:
+            return held
+        packet = self._reader.next()
+        return None if packet is None else protocol.decode(packet)
+
+    def _writes(self, first: protocol.Write) -> list[protocol.Write]:
+        """``first`` and the WRITEs that came right after it: at most what is read ahead."""
+        found = [first]
+        while isinstance(request := self._request(), protocol.Write):
+            found.append(request)
+        self._next = request
+        return found
+
     def _begin(self, request: protocol.Request) -> None:
         """The first packet is INIT, of version 3 or more (section 4); the folders are made now."""
         if not isinstance(request, protocol.Init) or request.version < protocol.VERSION:
             self._close()
             return
-        self._submit(self._make_home)
+        self._submit(Work(Lane.LOOK, self._make_home))
 
     def _make_home(self) -> bytes:
         self._operations = self._make()
         return replies.version()
 
     def _submit(self, work: Work) -> None:
-        self._job = self._loop.run_in_executor(self._pool, work)
+        self._job = self._run(work.lane, work.do)
         self._job.add_done_callback(self._worked)
 
     def _worked(self, job: asyncio.Future[bytes]) -> None:
@@ -212,7 +235,7 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
 
     def _finish_if_over(self) -> None:
         """The client sent its end of file and has all its replies: leave as a program would."""
-        idle = self._job is None and not self._out
+        idle = self._job is None and not self._out and self._next is None
         blocked = not self._taking or not self._carrier.writable
         if self._eof and idle and not blocked and self._channel is not None:
             self._channel.exit(0)
@@ -241,7 +264,7 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
         if self._operations is None:
             self._end()
             return
-        done = self._loop.run_in_executor(self._pool, self._operations.abandon)
+        done = self._run(Lane.CHANGE, self._operations.abandon)
         done.add_done_callback(lambda _: self._end())
 
     def _end(self) -> None:
