@@ -24,7 +24,9 @@ LONGEST = 256
 """Characters kept of any text: enough to recognise it, too few to flood the log with."""
 
 LINES_PER_MINUTE = 60
-"""Of one event that a stranger or a broken disk can repeat at will; the rest is counted."""
+"""Of one event that a broken disk, say, can repeat at will; the rest is counted."""
+STRANGERS_LINES = 10
+"""The same for what strangers can cause, who come in thousands: of each kind so many, and a sum."""
 
 _INSS_LIKE = re.compile(
     r"(?<![0-9])[0-9]{2}(?:[./ -]?[0-9]{2}){2}[./ -]?[0-9]{3}[./ -]?[0-9]{2}(?![0-9])", re.ASCII
@@ -44,6 +46,11 @@ def listening(host: str, port: int) -> None:
     _line("listening", host=host, port=port)
 
 
+def fewer_connections(places: int, wanted: int, limit: int) -> None:
+    """The limit of open files is too low for the connections that the settings allow."""
+    _line("fewer_connections", level="warning", places=places, wanted=wanted, open_files=limit)
+
+
 def stopped(reason: str) -> None:
     """The server has drained and closed its port."""
     _line("stopped", reason=reason)
@@ -55,8 +62,9 @@ def host_keys(keys: list[str]) -> None:
 
 
 def connection_refused(address: str, reason: str) -> None:
-    """A connection was closed before its login because a cap was reached."""
-    _rare("connection_refused", address=address, reason=reason)
+    """A connection was closed because a cap was reached; each cap has its own lines."""
+    facts = {"address": address, "reason": reason}
+    _rare("connection_refused", f"connection_refused: {reason}", STRANGERS_LINES, **facts)
 
 
 def login(sender: object, user: str, address: str, fingerprint: str) -> None:
@@ -76,12 +84,13 @@ def legacy_login(sender: object, address: str, what: str) -> None:
 
 def login_refused(user: str, address: str, reason: str) -> None:
     """A key was not accepted; the reason is for us, the client hears the same every time."""
-    _rare("login_refused", user=user, address=address, reason=reason)
+    facts = {"user": user, "address": address, "reason": reason}
+    _rare("login_refused", "login_refused", STRANGERS_LINES, **facts)
 
 
 def request_refused(sender: object, what: str) -> None:
     """A channel request other than SFTP: shell, exec, a second subsystem."""
-    _rare("request_refused", sender=sender, what=what)
+    _rare("request_refused", "request_refused", LINES_PER_MINUTE, sender=sender, what=what)
 
 
 def session_ended(sender: object, address: str, seconds: float, reason: str) -> None:
@@ -111,7 +120,15 @@ def removed(sender: object, path: str) -> None:
 
 def operation_failed(sender: object, operation: str, path: str, reason: str) -> None:
     """A request was answered with a failure of ours: disk, space, or an unexpected error."""
-    _rare("operation_failed", sender=sender, operation=operation, path=path, reason=reason)
+    _rare(
+        "operation_failed",
+        "operation_failed",
+        LINES_PER_MINUTE,
+        sender=sender,
+        operation=operation,
+        path=path,
+        reason=reason,
+    )
 
 
 # --- the way of a set ----------------------------------------------------------------------
@@ -144,7 +161,7 @@ def answered(key: object, names: tuple[str, ...]) -> None:
 
 def deferred(key: object, reason: str) -> None:
     """Undecided for now: looked at again later, refused because of nothing."""
-    _rare("deferred", set=key, reason=reason)
+    _rare("deferred", "deferred", LINES_PER_MINUTE, set=key, reason=reason)
 
 
 def quarantined(key: object, reason: str) -> None:
@@ -175,10 +192,10 @@ def recovered(counts: Mapping[str, int]) -> None:
 def problem(what: str, error: BaseException | None = None) -> None:
     """Something of ours is not as it must be; ``error`` is named with its place, never traced."""
     if error is None:
-        _rare("problem", level="error", what=what)
+        _rare("problem", "problem", LINES_PER_MINUTE, level="error", what=what)
     else:
         named = {"error": type(error).__name__, "reason": str(error), "at": _place(error)}
-        _rare("problem", level="error", what=what, **named)
+        _rare("problem", "problem", LINES_PER_MINUTE, level="error", what=what, **named)
 
 
 def _place(error: BaseException) -> str:
@@ -189,34 +206,44 @@ def _place(error: BaseException) -> str:
     return f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
 
 
+def tell_held_back() -> None:
+    """One line for each kind of which more came in the last minute than was written."""
+    for kind, lines in _throttle.ended():
+        _line("held_back", kind=kind, lines=lines)
+
+
 @dataclass
 class Throttle:
-    """Lets ``limit`` lines of a kind through per minute and counts what it holds back."""
+    """Lets so many lines of a kind through per minute, and counts what it holds back."""
 
-    limit: int
     now: Callable[[], float] = time.monotonic
-    _windows: dict[str, tuple[float, int]] = field(default_factory=dict)
+    _windows: dict[str, tuple[float, int, int]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def passes(self, kind: str) -> tuple[bool, int]:
-        """May this line go out, and how many were held back in the window that just ended?"""
+    def passes(self, kind: str, limit: int) -> bool:
+        """Whether this line may go out; ask ``ended`` first."""
+        with self._lock:
+            since, passed, held = self._windows.get(kind, (self.now(), 0, 0))
+            passes = passed < limit
+            self._windows[kind] = (since, passed + passes, held + (not passes))
+            return passes
+
+    def ended(self) -> list[tuple[str, int]]:
+        """What was held back in the minutes that are over; they are forgotten."""
         with self._lock:
             at = self.now()
-            since, seen = self._windows.get(kind, (at, 0))
-            if at - since < 60:
-                self._windows[kind] = (since, seen + 1)
-                return seen < self.limit, 0
-            self._windows[kind] = (at, 1)
-            return True, max(0, seen - self.limit)
+            over = [kind for kind, (since, _, _) in self._windows.items() if at - since >= 60]
+            sums = [(kind, self._windows.pop(kind)[2]) for kind in over]
+            return [(kind, held) for kind, held in sums if held]
 
 
-_throttle = Throttle(LINES_PER_MINUTE)
+_throttle = Throttle()
 
 
-def _rare(event: str, **facts: object) -> None:
-    passes, held_back = _throttle.passes(event)
-    if passes:
-        _line(event, **({"held_back": held_back} if held_back else {}), **facts)
+def _rare(event: str, kind: str, limit: int, **facts: object) -> None:
+    tell_held_back()
+    if _throttle.passes(kind, limit):
+        _line(event, **facts)
 
 
 def _line(event: str, **facts: object) -> None:

@@ -1,7 +1,8 @@
 """What one address may do before it has logged in: how fast it connects, how often it fails. Pure.
 
 Both are leaky buckets: what is paid in leaks out with time, and nothing is remembered of an
-address whose buckets are empty. A login that succeeds pays in nothing and forgives nothing.
+address whose buckets are empty. A login that succeeds counts in neither: its connection is taken
+out again, so that a sender may reconnect for each file. It forgives no failure of others.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ class Bucket:
     def pay(self, now: float, most: float) -> None:
         self.level, self.at = min(most, self.left(now) + 1.0), now
 
+    def take_back(self, now: float) -> None:
+        self.level, self.at = max(0.0, self.left(now) - 1.0), now
+
 
 @dataclass(slots=True)
 class Addresses:
@@ -60,6 +64,12 @@ class Addresses:
             return "too many connections of this address in so short a time"
         made.pay(now, burst)
         return None
+
+    def succeeded(self, address: str) -> None:
+        """A connection turned out to be a sender's: it does not count."""
+        made = self._connections.get(network(address))
+        if made is not None:
+            made.take_back(self.now())
 
     def failed(self, address: str) -> None:
         """A connection ended that tried to log in and did not."""

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -106,9 +106,10 @@ Line = tuple[bytes, bytes, Attributes]
 
 @dataclass(slots=True)
 class DirectoryHandle:
-    """A listing as it was at OPENDIR."""
+    """A listing of ``count`` names as it was at OPENDIR."""
 
-    lines: Iterator[Line] = field(default_factory=lambda: iter(()))
+    lines: Iterator[Line]
+    count: int
 
     def read(self) -> list[Line]:
         """The next names; none at the end."""

@@ -32,12 +32,14 @@ class Gate:
     """The counts of one server process.
 
     Strangers get at most half of the places, so that however many there are, senders who are
-    logged in keep theirs. Where their share is full, or that of their address, the one who has
-    waited longest makes room: silent connections keep nobody out who logs in at once.
+    logged in keep theirs. Where their share is full, the one who has waited longest makes room, of
+    the address that has most: silent connections keep nobody out who logs in at once, and those of
+    many addresses crowd out each other. ``most``: connections there is place for in all.
     """
 
     settings: Settings
     addresses: Addresses
+    most: int
     senders: Counter[SenderNumber] = field(default_factory=Counter)
     _strangers: OrderedDict[int, Stranger] = field(default_factory=OrderedDict)
     _of_address: Counter[str] = field(default_factory=Counter)
@@ -51,14 +53,13 @@ class Gate:
         refused = self.addresses.arrives(address)
         if refused is not None:
             return refused
-        most = self.settings.max_connections
         mine = network(address)
         if self._of_address[mine] >= self.settings.max_strangers_per_address:
-            self._make_room(next(s for s in self._strangers.values() if s.address == mine))
-        elif self.strangers >= max(1, most // 2) or self._all() >= most:
+            self._make_room(mine)
+        elif self.strangers >= max(1, self.most // 2) or self._all() >= self.most:
             if not self._strangers:
                 return "too many connections"
-            self._make_room(next(iter(self._strangers.values())))
+            self._make_room()
         stranger = Stranger(mine, leave)
         self._strangers[id(stranger)] = stranger
         self._of_address[mine] += 1
@@ -70,6 +71,7 @@ class Gate:
         Either way it is counted as a sender's until it ``goes``.
         """
         self._forget(stranger)
+        self.addresses.succeeded(stranger.address)
         self.senders[sender] += 1
         if self.senders[sender] > self.settings.max_connections_per_sender:
             return f"too many connections of sender {sender} at once"
@@ -90,7 +92,10 @@ class Gate:
     def _all(self) -> int:
         return self.strangers + self.senders.total()
 
-    def _make_room(self, stranger: Stranger) -> None:
+    def _make_room(self, address: str | None = None) -> None:
+        """The one who has waited longest leaves: of ``address``, or of the one that has most."""
+        waiting = (s for s in self._strangers.values() if address in (None, s.address))
+        stranger = max(waiting, key=lambda s: self._of_address[s.address])
         self._forget(stranger)
         stranger.leave(MADE_ROOM)
 

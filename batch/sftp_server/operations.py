@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from batch import journal
@@ -20,6 +21,7 @@ from batch.permissions import Operation
 from batch.settings import Settings
 from batch.sftp_server import protocol as p
 from batch.sftp_server import refusals, replies
+from batch.sftp_server.descriptors import Share
 from batch.sftp_server.disk import Lane, Work
 from batch.sftp_server.files import (
     DirectoryHandle,
@@ -34,6 +36,7 @@ from batch.sftp_server.files import (
     limit_for,
     remembered_attributes,
 )
+from batch.sftp_server.handles import Handles
 from batch.sftp_server.home import (
     EntryPlace,
     FolderPlace,
@@ -58,11 +61,10 @@ REMEMBERED_SECONDS = 60.0
 class Operations:
     """Answers the requests of one session on one sender's folders."""
 
-    def __init__(self, home: SenderHome, settings: Settings) -> None:
+    def __init__(self, home: SenderHome, settings: Settings, share: Share) -> None:
         self._home = home
         self._settings = settings
-        self._handles: dict[bytes, Handle] = {}
-        self._count = 0
+        self._handles = Handles(share, settings.max_handles)
         self._published: OrderedDict[EntryPlace, tuple[int, float]] = OrderedDict()
 
     def answer(self, request: p.Request) -> bytes | Work:
@@ -70,7 +72,7 @@ class Operations:
         identifier = getattr(request, "id", 0) or 0
         at_once = _AT_ONCE.get(type(request))
         if isinstance(request, p.Close) and not isinstance(
-            self._handles.get(request.handle), UploadHandle
+            self._handles.find(request.handle), UploadHandle
         ):
             at_once = Operations._close
         if at_once is not None:
@@ -88,10 +90,9 @@ class Operations:
 
     def abandon(self) -> None:
         """The session is over without a CLOSE for these: nothing is published. Blocks."""
-        handles, self._handles = self._handles, {}
-        for handle in handles.values():
+        for name in self._handles.names():
             try:
-                self._drop(handle)
+                self._handles.done(name, self._drop)
             except Exception as error:
                 journal.problem("an abandoned upload could not be tidied away", error)
 
@@ -117,7 +118,7 @@ class Operations:
             return replies.status(identifier, found.status, found.text)
 
     def _journal_failure(self, request: p.Request, error: Exception) -> None:
-        handle = self._handles.get(getattr(request, "handle", b""))
+        handle = self._handles.find(getattr(request, "handle", b""))
         path = getattr(request, "path", b"") or getattr(handle, "place", "")
         operation = type(request).__name__
         if isinstance(error, (OSError, Fault)):
@@ -134,13 +135,13 @@ class Operations:
         if not writes and not request.flags & OpenFlag.READ:
             raise Refused(refusals.NO_MODE)
         self._permit(_opening(request.flags), place)
-        self._room()
         assert isinstance(place, EntryPlace)
         self._permit_unclosed(_opening(request.flags), place)
-        if writes:
-            return replies.handle(request.id, self._keep(self._upload(place, request.flags)))
-        descriptor = self._home.open_for_reading(place.folder, place.name)
-        return replies.handle(request.id, self._keep(DownloadHandle(place, descriptor)))
+        make = partial(self._upload if writes else self._download, place, request.flags)
+        return replies.handle(request.id, self._handles.add(make))
+
+    def _download(self, place: EntryPlace, _flags: OpenFlag) -> DownloadHandle:
+        return DownloadHandle(place, self._home.open_for_reading(place.folder, place.name))
 
     def _upload(self, place: EntryPlace, flags: OpenFlag) -> UploadHandle:
         create = bool(flags & OpenFlag.CREATE)
@@ -167,40 +168,30 @@ class Operations:
         return True
 
     def _read_now(self, request: p.Read) -> bytes:
-        content = self._downloading(request).read_now(request.offset, request.length)
-        return _read_reply(request, content)
+        handle = self._handles.downloading(request.handle)
+        return _read_reply(request, handle.read_now(request.offset, request.length))
 
     def _read(self, request: p.Read) -> bytes:
-        content = self._downloading(request).read(request.offset, request.length)
-        return _read_reply(request, content)
-
-    def _downloading(self, request: p.Read) -> DownloadHandle:
-        handle = self._handle(request.handle)
-        if isinstance(handle, UploadHandle):
-            raise Refused(refusals.NOT_READABLE)
-        if not isinstance(handle, DownloadHandle):
-            raise Refused(refusals.IS_DIRECTORY)
-        return handle
+        handle = self._handles.downloading(request.handle)
+        return _read_reply(request, handle.read(request.offset, request.length))
 
     def _write(self, request: p.Write) -> bytes:
-        self._uploading(request.handle).write(request.offset, request.data)
+        self._handles.uploading(request.handle).write(request.offset, request.data)
         return replies.status(request.id, Status.OK)
 
     def _fsync(self, request: p.Fsync) -> bytes:
-        self._uploading(request.handle).sync()
+        self._handles.uploading(request.handle).sync()
         return replies.status(request.id, Status.OK)
 
     def _close(self, request: p.Close) -> bytes:
-        handle = self._handle(request.handle)
-        del self._handles[request.handle]
-        match handle:
-            case UploadHandle(place, upload):
-                self._publish(place, upload.size, upload.publish)
-            case DownloadHandle():
-                handle.close()
-            case DirectoryHandle():
-                pass
+        self._handles.done(request.handle, self._end)
         return replies.status(request.id, Status.OK)
+
+    def _end(self, handle: Handle) -> None:
+        if isinstance(handle, UploadHandle):
+            self._publish(handle.place, handle.upload.size, handle.upload.publish)
+        elif isinstance(handle, DownloadHandle):
+            handle.close()
 
     def _publish(self, place: EntryPlace, size: int, publish: Callable[[], None]) -> None:
         publish()
@@ -216,7 +207,7 @@ class Operations:
         self._permit(Operation.STAT, place)
         if not isinstance(place, EntryPlace):
             return directory_attributes()
-        upload = self._upload_of(place)
+        upload = self._handles.upload_of(place)
         if upload is not None:
             return upload.attributes()
         try:
@@ -228,7 +219,7 @@ class Operations:
             return remembered_attributes(size, at)
 
     def _fstat(self, request: p.FStat) -> bytes:
-        handle = self._handle(request.handle)
+        handle = self._handles.get(request.handle)
         given = (
             directory_attributes() if isinstance(handle, DirectoryHandle) else handle.attributes()
         )
@@ -245,7 +236,7 @@ class Operations:
         return replies.status(request.id, Status.OK)
 
     def _set_handle_stat(self, request: p.FSetStat) -> bytes:
-        handle = self._handle(request.handle)
+        handle = self._handles.get(request.handle)
         wanted = request.attributes.size
         if wanted is not None:
             if isinstance(handle, UploadHandle):
@@ -259,17 +250,18 @@ class Operations:
     def _open_directory(self, request: p.OpenDirectory) -> bytes:
         place = locate(request.path)
         self._permit(Operation.LIST, place)
-        self._room()
+        return replies.handle(request.id, self._handles.add(lambda: self._listing(place)))
+
+    def _listing(self, place: Place) -> DirectoryHandle:
         now = time.time()
         if isinstance(place, Root):
-            lines = folder_lines(tuple(Folder), now)
-        else:
-            assert isinstance(place, FolderPlace)
-            lines = entry_lines(self._home.entries(place.folder), now)
-        return replies.handle(request.id, self._keep(DirectoryHandle(lines)))
+            return DirectoryHandle(folder_lines(tuple(Folder), now), len(Folder))
+        assert isinstance(place, FolderPlace)
+        entries = self._home.entries(place.folder)
+        return DirectoryHandle(entry_lines(entries, now), len(entries))
 
     def _read_directory(self, request: p.ReadDirectory) -> bytes:
-        handle = self._handle(request.handle)
+        handle = self._handles.get(request.handle)
         if not isinstance(handle, DirectoryHandle):
             raise Refused(refusals.NO_DIRECTORY)
         lines = handle.read()
@@ -335,37 +327,10 @@ class Operations:
 
     def _permit_unclosed(self, operation: Operation, place: EntryPlace) -> None:
         """Of what this session is uploading, nobody else can say what may be done with it."""
-        if self._upload_of(place) is not None:
+        if self._handles.upload_of(place) is not None:
             found = refusal_while_uploading(operation)
             if found is not None and not self._exists(place):
                 raise Refused(found)
-
-    def _upload_of(self, place: EntryPlace) -> UploadHandle | None:
-        uploads = (h for h in self._handles.values() if isinstance(h, UploadHandle))
-        return next((upload for upload in uploads if upload.place == place), None)
-
-    def _room(self) -> None:
-        most = self._settings.max_handles
-        if len(self._handles) >= most:
-            raise Refused(refusals.too_many_handles(most))
-
-    def _keep(self, handle: Handle) -> bytes:
-        self._count += 1
-        name = self._count.to_bytes(8, "big")
-        self._handles[name] = handle
-        return name
-
-    def _handle(self, name: bytes) -> Handle:
-        handle = self._handles.get(name)
-        if handle is None:
-            raise Refused(refusals.NOT_OPEN)
-        return handle
-
-    def _uploading(self, name: bytes) -> UploadHandle:
-        handle = self._handle(name)
-        if not isinstance(handle, UploadHandle):
-            raise Refused(refusals.NOT_WRITABLE)
-        return handle
 
     def _remember(self, place: EntryPlace, size: int) -> None:
         self._published[place] = (size, time.time())

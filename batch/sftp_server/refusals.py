@@ -13,7 +13,12 @@ from batch.storage.spool import Poisoned
 NO_SUCH_FILE = Refusal(Status.NO_SUCH_FILE, "no such file")
 THERE_ALREADY = Refusal(Status.FAILURE, "a file of this name is there already")
 NO_SPACE = Refusal(Status.FAILURE, "no space left at the receiver; send it again later")
-TOO_BUSY = Refusal(Status.FAILURE, "the receiver has too many files open; try again later")
+TOO_BUSY = Refusal(
+    Status.FAILURE, "the receiver has too many files open; close some, or try again later"
+)
+TOO_MANY_LISTINGS = Refusal(
+    Status.FAILURE, "your open listings hold too many names; close some first"
+)
 DISK_FAILED = Refusal(
     Status.FAILURE, "the receiver's disk failed; nothing was stored; send it again later"
 )

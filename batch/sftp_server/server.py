@@ -19,6 +19,7 @@ from batch.registers import Channel
 from batch.settings import Settings
 from batch.sftp_server.addresses import Addresses
 from batch.sftp_server.auth import House, Visit
+from batch.sftp_server.descriptors import Budget, Files, budget
 from batch.sftp_server.disk import Disk
 from batch.sftp_server.doorkeeper import Doorkeeper
 from batch.sftp_server.gate import Gate
@@ -36,7 +37,12 @@ REGISTER_THREADS = 4
 REGISTER_SECONDS = 2.0
 """How long a look-up waits for a locked database before it goes by memory."""
 
-BACKLOG = 128
+HELD_BACK_SECONDS = 5.0
+"""How often it is seen whether a minute is over of which a sum must be written."""
+
+MANY = 1_000_000
+"""Descriptors to count on where there is no limit."""
+
 DRAIN_SECONDS = 5.0
 """How long running requests may take after SIGTERM."""
 
@@ -75,15 +81,17 @@ async def serve(
     _quiet()
     asyncio.get_running_loop().set_exception_handler(_unhandled)
     disk = Disk()
+    shared = _shared_out(settings)
+    files = Files(shared.files)
     lookups = ThreadPoolExecutor(REGISTER_THREADS, thread_name_prefix="registers")
 
     def operations(channel: Channel) -> Operations:
-        return Operations(spool.sender(channel.sender), settings)
+        return Operations(spool.sender(channel.sender), settings, files.of(channel.sender))
 
     memory = Memory(registers, lookups)
     house = House(
         Doorkeeper(memory, lookups),
-        Gate(settings, _addresses(settings)),
+        Gate(settings, _addresses(settings), shared.connections),
         operations,
         disk,
         settings.idle_seconds,
@@ -91,17 +99,19 @@ async def serve(
     )
     try:
         await memory.look()
-        await _serve_until(stop, settings, house, ready)
+        await _serve_until(stop, settings, house, ready, shared.backlog)
     finally:
         disk.close()
         lookups.shutdown(wait=False, cancel_futures=True)
 
 
-async def _serve_until(stop: asyncio.Event, settings: Settings, house: House, ready: Ready) -> None:
+async def _serve_until(
+    stop: asyncio.Event, settings: Settings, house: House, ready: Ready, backlog: int
+) -> None:
     shown = ShownKeys(settings)
     if settings.legacy:
         journal.legacy_offered("ECDSA P-256 host key, key exchange on NIST P-256 (setting legacy)")
-    acceptor = await _listen(settings, house, shown.read())
+    acceptor = await _listen(settings, house, shown.read(), backlog)
 
     async def carry_out_changes() -> None:
         keys = shown.changed()
@@ -109,7 +119,7 @@ async def _serve_until(stop: asyncio.Event, settings: Settings, house: House, re
             acceptor.update(server_host_keys=keys)
         await house.review()
 
-    keeping = asyncio.ensure_future(house.doorkeeper.memory.keep(carry_out_changes))
+    keeping = asyncio.gather(house.doorkeeper.memory.keep(carry_out_changes), _tell_held_back())
     try:
         host, port = settings.host, acceptor.get_port()
         journal.listening(host, port)
@@ -122,6 +132,13 @@ async def _serve_until(stop: asyncio.Event, settings: Settings, house: House, re
         keeping.cancel()
 
 
+async def _tell_held_back() -> None:
+    """Sums of a flood are written when its minute is over, though nothing else happens."""
+    while True:
+        await asyncio.sleep(HELD_BACK_SECONDS)
+        journal.tell_held_back()
+
+
 def _addresses(settings: Settings) -> Addresses:
     return Addresses(
         settings.connections_per_second,
@@ -132,14 +149,14 @@ def _addresses(settings: Settings) -> Addresses:
 
 
 async def _listen(
-    settings: Settings, house: House, keys: list[asyncssh.SSHKey]
+    settings: Settings, house: House, keys: list[asyncssh.SSHKey], backlog: int
 ) -> asyncssh.SSHAcceptor:
     try:
         return await asyncssh.listen(
             settings.host,
             settings.port,
             reuse_address=True,
-            backlog=BACKLOG,
+            backlog=backlog,
             config=None,
             server_factory=lambda: Visit(house),
             server_host_keys=keys,
@@ -169,8 +186,19 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
+def _shared_out(settings: Settings) -> Budget:
+    """What the limit of open files allows; told when it is less than the settings want."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        limit = MANY
+    shared = budget(limit, settings.max_connections)
+    if shared.connections < settings.max_connections:
+        journal.fewer_connections(shared.connections, settings.max_connections, limit)
+    return shared
+
+
 def _raise_file_limit() -> None:
-    """All the descriptors we may have: at their end a server answers nobody."""
+    """All the descriptors we may have."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 

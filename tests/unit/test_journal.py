@@ -96,12 +96,33 @@ def test_every_thing_that_can_happen_says_what_it_is() -> None:
 
 def test_a_flood_is_counted_and_not_written() -> None:
     at = 0.0
-    throttle = journal.Throttle(3, now=lambda: at)
-    assert [throttle.passes("x")[0] for _ in range(5)] == [True, True, True, False, False]
-    assert throttle.passes("y") == (True, 0)
+    throttle = journal.Throttle(now=lambda: at)
+    assert [throttle.passes("x", 3) for _ in range(5)] == [True, True, True, False, False]
+    assert throttle.passes("y", 3)
+    at = 59.9
+    assert throttle.ended() == []
     at = 60.0
-    assert throttle.passes("x") == (True, 2)
-    assert throttle.passes("x") == (True, 0)
+    assert throttle.ended() == [("x", 2)]
+    assert throttle.ended() == []
+    assert throttle.passes("x", 3)
+
+
+def test_a_flood_of_strangers_leaves_a_few_lines_and_their_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each cap has its own lines: those of strangers hide no other's."""
+    at = 0.0
+    monkeypatch.setattr(journal, "_throttle", journal.Throttle(now=lambda: at))
+    for number in range(2000):
+        journal.connection_refused(f"192.0.2.{number % 250}", "too fast")
+    journal.connection_refused("198.51.100.1", "too many connections of sender 000001 at once")
+    assert len(capsys.readouterr().err.splitlines()) == journal.STRANGERS_LINES + 1
+    at = 60.0
+    journal.tell_held_back()
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["event"], line["kind"], line["lines"]) for line in told] == [
+        ("held_back", "connection_refused: too fast", 2000 - journal.STRANGERS_LINES)
+    ]
 
 
 def test_a_log_that_cannot_be_written_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

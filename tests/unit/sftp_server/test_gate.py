@@ -23,6 +23,7 @@ class Door:
         default_factory=lambda: Gate(
             load(max_connections=6, max_connections_per_sender=2, max_strangers_per_address=2),
             Addresses(1000.0, 20, 60.0, lambda: 0.0),
+            6,
         )
     )
     closed: list[str] = field(default_factory=list)
@@ -115,3 +116,21 @@ def test_the_counts_never_go_astray(steps: list[str]) -> None:
         assert door.gate.senders.total() == len(senders)
         assert door.gate.strangers <= min(3, len(waiting))
         assert door.gate._of_address.total() == door.gate.strangers
+
+
+def test_who_came_first_and_alone_stays_while_another_address_has_more() -> None:
+    door = Door()
+    for name, address in (("alone", "x"), ("a1", "a"), ("a2", "a"), ("b1", "b")):
+        assert isinstance(door.arrives(name, address), Stranger)
+    assert door.closed == ["a1"]
+
+
+def test_a_sender_that_connects_for_each_file_is_never_refused() -> None:
+    """25 connections a second for a minute, where 20 are allowed and 200 at once."""
+    now = [0.0]
+    door = Door()
+    door.gate.addresses = Addresses(20.0, 5, 60.0, lambda: now[0])
+    for _ in range(25 * 60):
+        assert door.enters("sender", ALICE) is None
+        door.gate.goes(ALICE)
+        now[0] += 1 / 25

@@ -115,5 +115,5 @@ def test_a_time_beyond_the_protocol_is_brought_to_its_edge(modified: float) -> N
 
 def test_a_long_listing_comes_in_bounded_replies() -> None:
     entries = [Entry(f"x{n}", 0, NOW, sealed=False) for n in range(300)]
-    handle = files.DirectoryHandle(files.entry_lines(entries, NOW))
+    handle = files.DirectoryHandle(files.entry_lines(entries, NOW), len(entries))
     assert [len(handle.read()) for _ in range(4)] == [128, 128, 44, 0]

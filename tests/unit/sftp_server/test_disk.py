@@ -1,0 +1,87 @@
+"""Threads are shared out by turns: nobody's slow work is everybody's."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from batch.identifiers import SenderNumber
+from batch.sftp_server.disk import Disk, Lane
+
+SENDERS = [SenderNumber(f"{n:06d}") for n in range(1, 9)]
+CHANGES, SHARE = Lane.CHANGE.value
+
+
+@asynccontextmanager
+async def stuck(disk: Disk, *senders: SenderNumber, each: int) -> AsyncIterator[None]:
+    """Each of these senders has so much work that does not end while the disk hangs."""
+    hangs = threading.Event()
+    held = [disk.run(s, Lane.CHANGE, hangs.wait) for _ in range(each) for s in senders]
+    try:
+        yield
+    finally:
+        hangs.set()
+        await asyncio.gather(*held)
+
+
+async def soon(promised: asyncio.Future[object]) -> bool:
+    done, _ = await asyncio.wait([promised], timeout=5)
+    return bool(done)
+
+
+def test_one_senders_stuck_work_leaves_threads_to_the_others() -> None:
+    async def run() -> None:
+        disk = Disk()
+        async with stuck(disk, SENDERS[0], each=100):
+            assert await soon(disk.run(SENDERS[1], Lane.CHANGE, lambda: 1))
+            later = disk.run(SENDERS[0], Lane.CHANGE, lambda: 1)
+            assert not (await asyncio.wait([later], timeout=0.1))[0]
+        assert await soon(later)
+        disk.close()
+
+    asyncio.run(run())
+
+
+def test_who_only_looks_never_waits_for_those_who_change() -> None:
+    async def run() -> None:
+        disk = Disk()
+        async with stuck(disk, *SENDERS, each=50):
+            for sender in SENDERS:
+                assert await soon(disk.run(sender, Lane.LOOK, lambda: 1))
+        disk.close()
+
+    asyncio.run(run())
+
+
+def test_senders_take_turns() -> None:
+    """With all threads busy, one piece of a late sender goes before the rest of the early ones."""
+
+    async def run() -> None:
+        disk, order = Disk(), []
+        full = SENDERS[: CHANGES // SHARE]
+        async with stuck(disk, *full, each=SHARE):
+            early = [disk.run(full[0], Lane.CHANGE, lambda: order.append("e")) for _ in range(200)]
+            late = disk.run(SENDERS[-1], Lane.CHANGE, lambda: order.append("late"))
+        await asyncio.gather(*early, late)
+        disk.close()
+        assert order.index("late") <= CHANGES
+
+    asyncio.run(run())
+
+
+def test_an_error_is_its_askers_and_frees_the_thread() -> None:
+    def fail() -> None:
+        raise ValueError("no")
+
+    async def run() -> None:
+        disk = Disk()
+        for _ in range(3 * CHANGES):
+            with pytest.raises(ValueError, match="no"):
+                await disk.run(SENDERS[0], Lane.CHANGE, fail)
+        disk.close()
+
+    asyncio.run(run())
