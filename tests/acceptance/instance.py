@@ -117,6 +117,8 @@ class Instance:
     shell: Shell
     settings: dict[str, object] = field(default_factory=dict)
     port: int = 0
+    wrapper: tuple[str, ...] = ()
+    """A program that starts ``serve``: with fewer descriptors, or traced."""
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -178,7 +180,7 @@ class Instance:
         with said.open("ab") as out, log.open("ab") as err:
             before = out.tell()
             self._process = subprocess.Popen(
-                [*COMMAND, "--data", str(self.data), "serve", "--port", str(port)],
+                [*self.wrapper, *COMMAND, "--data", str(self.data), "serve", "--port", str(port)],
                 cwd=self.root,
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
