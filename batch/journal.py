@@ -131,6 +131,12 @@ def operation_failed(sender: object, operation: str, path: str, reason: str) -> 
     )
 
 
+def over_quota(sender: object, files: int, size: int) -> None:
+    """A sender has as much waiting in its folders as it may: it was told so."""
+    facts = {"sender": sender, "files": files, "bytes": size}
+    _rare("over_quota", f"over_quota: {sender}", 1, **facts)
+
+
 # --- the way of a set ----------------------------------------------------------------------
 
 

@@ -92,7 +92,8 @@ class Folder(StrEnum):
 
 INBOXES = (Folder.IN, Folder.INTEST)
 
-SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", re.ASCII)
+LONGEST_NAME = 100
+SAFE_NAME = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}", re.ASCII)
 """Names that may exist in a folder at all: one path component, no control, no leading dot;
 100 bytes is twice the longest name of the grammar and leaves room for a client's suffix."""
 

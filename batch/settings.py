@@ -102,6 +102,17 @@ class Settings(BaseSettings):
         description="the same for inodes: a set and its answers take a dozen; not asked where the "
         "file system has no fixed number",
     )
+    max_sender_bytes: int = Field(
+        20_000 * MEGABYTE,
+        ge=1,
+        description="what one sender may have under way and in IN and INTEST that is not sealed: "
+        "four sets of the largest kind; what is sealed waits for us and does not count",
+    )
+    max_sender_files: int = Field(
+        20_000,
+        ge=1,
+        description="the same in files: 6,000 sets of a mandatary whose GOs all come last",
+    )
     max_waiting_sets: int = Field(
         100_000,
         ge=1,

@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 
 from batch.errors import InstanceError
 from batch.identifiers import SenderNumber
-from batch.sftp_server.disk import Lane
+from batch.sftp_server.disk import THREADS, Lane
 
 OF_OUR_OWN = 32
 """Standard streams, event loop, port, lock, and three for each of four look-ups in the registers:
 20 were seen."""
-OF_A_LOOK, OF_A_CHANGE = 2, 4
-"""What a piece of work has open beside its file: a listing; lock, folder, file, its copy."""
+OF_WORK = {Lane.LOOK: 4, Lane.CHANGE: 7}
+"""What a piece of work has open beside its file: three for a folder, a listing; lock, file, copy,
+directory."""
+FOR_A_THREAD = {Lane.LOOK: 60, Lane.CHANGE: 40}
+"""There is one thread of a lane for so many descriptors, up to as many as are of use."""
 MOST_BACKLOG = 128
 """Connections that wait in the kernel until we take them; some event loops take all at once."""
 FEWEST = 16
@@ -28,8 +31,10 @@ MOST_NAMES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What the limit of open files leaves: places for connections, in the kernel, for files."""
+    """What the limit of open files allows: threads; connections taken, and waiting in the kernel;
+    files that senders have open."""
 
+    threads: dict[Lane, int]
     connections: int
     backlog: int
     files: int
@@ -40,18 +45,19 @@ def budget(limit: int, wanted: int) -> Budget:
 
     Raises InstanceError when there are too few to serve anybody.
     """
-    looks, changes = Lane.LOOK.value[0], Lane.CHANGE.value[0]
-    ours = OF_OUR_OWN + OF_A_LOOK * looks + OF_A_CHANGE * changes
+    threads = {
+        lane: min(most, max(1, limit // FOR_A_THREAD[lane])) for lane, most in THREADS.items()
+    }
+    ours = OF_OUR_OWN + sum(OF_WORK[lane] * number for lane, number in threads.items())
     backlog = min(MOST_BACKLOG, limit // 8)
     left = limit - ours - backlog
     if left < FEWEST:
-        needed = (ours + FEWEST) * 8 // 7 + 1
         raise InstanceError(
-            f"this process may have {limit} files open, and needs {needed}: raise its limit "
-            "(ulimit -n, or LimitNOFILE= of systemd)"
+            f"this process may have {limit} files open, too few to serve anybody: raise its limit "
+            "to 1024 or more (ulimit -n, or LimitNOFILE= of systemd)"
         )
     connections = min(wanted, left // 2)
-    return Budget(connections, backlog, left - connections)
+    return Budget(threads, connections, backlog, left - connections)
 
 
 @dataclass(slots=True)

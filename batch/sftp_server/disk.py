@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, auto
 from typing import Any
 
 from batch.identifiers import SenderNumber
 
 
 class Lane(Enum):
-    """What a piece of work does to the disk. Value: threads in all, and of them for one sender."""
+    """What a piece of work does to the disk."""
 
-    LOOK = (8, 2)
-    CHANGE = (16, 4)
-    """16 syncs at once share the journal's commits; a sender's moves wait for its lock anyway."""
+    LOOK = auto()
+    CHANGE = auto()
+
+
+THREADS = {Lane.LOOK: 8, Lane.CHANGE: 16}
+"""At most: 16 syncs at once share the journal's commits, and each takes some descriptors."""
+SHARE = 4
+"""One sender has at most the fourth part of a lane at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +88,11 @@ class _Queue:
 class Disk:
     """The lanes of one server process."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: Mapping[Lane, int] = THREADS) -> None:
         self._queues: dict[Lane, _Queue] = {}
-        for lane in Lane:
-            threads, share = lane.value
-            pool = ThreadPoolExecutor(threads, thread_name_prefix=lane.name.lower())
-            self._queues[lane] = _Queue(pool, threads, share)
+        for lane, number in threads.items():
+            pool = ThreadPoolExecutor(number, thread_name_prefix=lane.name.lower())
+            self._queues[lane] = _Queue(pool, number, max(1, number // SHARE))
 
     def run(self, sender: SenderNumber, lane: Lane, work: Callable[[], Any]) -> asyncio.Future[Any]:
         """Do ``work`` in a thread of ``lane`` when it is ``sender``'s turn."""

@@ -218,6 +218,15 @@ class Operations:
                 raise
             return remembered_attributes(size, at)
 
+    def _stat_vfs(self, request: p.StatVfs) -> bytes:
+        """How much this sender may still store, wherever it can store: nothing in OUT."""
+        place = locate(request.path)
+        self._attributes(place)
+        used, left = self._home.space()
+        writable = not isinstance(place, (FolderPlace, EntryPlace)) or place.folder.is_inbox
+        left = left if writable else left - left
+        return replies.statvfs(request.id, used, left, writable=writable)
+
     def _fstat(self, request: p.FStat) -> bytes:
         handle = self._handles.get(request.handle)
         given = (
@@ -358,6 +367,7 @@ _LATER: dict[type, Callable[[Operations, Any], bytes]] = {
     p.FSetStat: Operations._set_handle_stat,
     p.Stat: Operations._stat,
     p.SetStat: Operations._set_stat,
+    p.StatVfs: Operations._stat_vfs,
     p.OpenDirectory: Operations._open_directory,
     p.Remove: Operations._remove,
     p.Rename: Operations._rename,
@@ -375,7 +385,7 @@ def _lane(request: p.Request) -> Lane:
     match request:
         case p.Open(flags=flags):
             return Lane.CHANGE if flags & (OpenFlag.WRITE | OpenFlag.APPEND) else Lane.LOOK
-        case p.Read() | p.Stat() | p.SetStat() | p.OpenDirectory():
+        case p.Read() | p.Stat() | p.SetStat() | p.StatVfs() | p.OpenDirectory():
             return Lane.LOOK
         case _:
             return Lane.CHANGE

@@ -78,6 +78,7 @@ EXTENSIONS: tuple[tuple[bytes, bytes], ...] = (
     (b"posix-rename@openssh.com", b"1"),
     (b"fsync@openssh.com", b"1"),
     (b"limits@openssh.com", b"1"),
+    (b"statvfs@openssh.com", b"2"),
 )
 """Exactly what VERSION advertises and ``decode`` knows (openssh PROTOCOL, sections 4.3 to 4.8)."""
 
@@ -201,6 +202,12 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class StatVfs:
+    id: int
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Unsupported:
     """A request of the protocol that this server does not do, or a type it does not know."""
 
@@ -233,6 +240,7 @@ Request = (
     | Rename
     | Fsync
     | Limits
+    | StatVfs
     | Unsupported
     | Malformed
 )
@@ -358,9 +366,8 @@ def decode(packet: bytes) -> Request:
 
 
 def _open(identifier: int, fields: _Fields) -> Request:
-    path, flags = fields.path(), fields.uint32()
-    known = OpenFlag(flags & 0x3F)
-    return Open(identifier, path, known, fields.attributes())
+    path, flags = fields.path(), OpenFlag(fields.uint32() & 0x3F)
+    return Open(identifier, path, flags, fields.attributes())
 
 
 def _extended(identifier: int, fields: _Fields) -> Request:
@@ -371,6 +378,8 @@ def _extended(identifier: int, fields: _Fields) -> Request:
             return Fsync(identifier, fields.handle())
         case b"limits@openssh.com":
             return Limits(identifier)
+        case b"statvfs@openssh.com":
+            return StatVfs(identifier, fields.path())
         case _:
             return Unsupported(identifier, Packet.EXTENDED)
 

@@ -8,6 +8,7 @@ from batch.errors import Denied, Fault
 from batch.sftp_server.home import Refusal
 from batch.sftp_server.protocol import Packet, Status
 from batch.storage.backlog import Backlogged
+from batch.storage.quota import OverQuota
 from batch.storage.spool import Poisoned
 
 NO_SUCH_FILE = Refusal(Status.NO_SUCH_FILE, "no such file")
@@ -68,22 +69,32 @@ def explain(error: Exception) -> Refusal:
     match error:
         case Refused():
             told = error.refusal
-        case Poisoned():
-            told = explain(OSError(error.errno, str(error)))
+        case Poisoned(errno=number) if number != errno.EDQUOT:
+            told = _of_system(OSError(number, str(error)))
+        case Poisoned() | Backlogged():
+            told = Refusal(Status.FAILURE, str(error))
         case Denied():
             told = Refusal(Status.PERMISSION_DENIED, str(error))
-        case Backlogged():
-            told = Refusal(Status.FAILURE, str(error))
-        case FileNotFoundError() | OSError(errno=errno.ELOOP):
-            told = NO_SUCH_FILE
-        case FileExistsError():
-            told = THERE_ALREADY
-        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
-            told = NO_SPACE
-        case OSError(errno=errno.EMFILE | errno.ENFILE):
-            told = TOO_BUSY
-        case OSError() | Fault():
+        case OSError():
+            told = _of_system(error)
+        case Fault():
             told = DISK_FAILED
         case _:
             told = INTERNAL
     return told
+
+
+def _of_system(error: OSError) -> Refusal:
+    match error:
+        case OverQuota():
+            return Refusal(Status.FAILURE, error.sentence)
+        case FileNotFoundError() | OSError(errno=errno.ELOOP):
+            return NO_SUCH_FILE
+        case FileExistsError():
+            return THERE_ALREADY
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            return NO_SPACE
+        case OSError(errno=errno.EMFILE | errno.ENFILE):
+            return TOO_BUSY
+        case _:
+            return DISK_FAILED

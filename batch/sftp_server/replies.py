@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
+from batch.names import LONGEST_NAME
 from batch.sftp_server.protocol import (
     EXTENSIONS,
     MAX_DATA,
@@ -16,6 +18,16 @@ from batch.sftp_server.protocol import (
 )
 
 _DATA = struct.Struct(">IBII")
+
+
+class Space(Protocol):
+    """So many bytes in so many files."""
+
+    @property
+    def bytes(self) -> int: ...
+
+    @property
+    def files(self) -> int: ...
 
 
 def _string(text: bytes) -> bytes:
@@ -66,6 +78,24 @@ def limits(identifier: int, handles: int) -> bytes:
         Packet.EXTENDED_REPLY,
         identifier,
         struct.pack(">QQQQ", MAX_PACKET, MAX_DATA, MAX_DATA, handles),
+    )
+
+
+BLOCK = 1024
+"""Bytes of a block in STATVFS: what is left is rounded down to whole ones."""
+_READ_ONLY, _NO_SUID = 0x1, 0x2
+
+
+def statvfs(identifier: int, used: Space, left: Space, *, writable: bool) -> bytes:
+    """The reply to statvfs@openssh.com: the sender's own space, and nothing of the host."""
+    taken, free = -(-used.bytes // BLOCK), left.bytes // BLOCK
+    flags = _NO_SUID | (0 if writable else _READ_ONLY)
+    blocks = (BLOCK, BLOCK, taken + free, free, free)
+    files = (used.files + left.files, left.files, left.files)
+    return _packet(
+        Packet.EXTENDED_REPLY,
+        identifier,
+        struct.pack(">11Q", *blocks, *files, 0, flags, LONGEST_NAME),
     )
 
 

@@ -80,8 +80,8 @@ async def serve(
     """
     _quiet()
     asyncio.get_running_loop().set_exception_handler(_unhandled)
-    disk = Disk()
     shared = _shared_out(settings)
+    disk = Disk(shared.threads)
     files = Files(shared.files)
     lookups = ThreadPoolExecutor(REGISTER_THREADS, thread_name_prefix="registers")
 

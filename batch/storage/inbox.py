@@ -44,6 +44,16 @@ class Inbox:
         """
         return [text for text in _possible_names(name) if self.held.status(text) is not None]
 
+    def is_ended_by(self, name: str) -> bool:
+        """Whether ``name`` is the GO or TD of a set that is here, or a client's name for it until
+        it is whole: then up to two elements come after it."""
+        parts = name.split(".")
+        for count in (len(parts), len(parts) - 1, len(parts) - 2):
+            dropped = split(".".join(parts[:count]))
+            if dropped is not None and dropped.kind in (Kind.GO, Kind.TD):
+                return any(self.fresh(text) for text in self.of_stem(dropped))
+        return False
+
     def arrivals(self, seen: Seen) -> list[receive.Arrival]:
         """Every file with a safe name, with its age; one with another name no sender put here."""
         found = list(self.held.files())

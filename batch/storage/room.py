@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batch import journal
+from batch.storage.quota import Amount
 
 STEP = 8_000_000
 """Bytes written between two looks: what all uploads together may go below the floor."""
@@ -55,6 +56,13 @@ class Room:
                 self._look()
             elif self._scarce:
                 raise NoRoom
+
+    def least(self, wanted: Amount) -> Amount:
+        """As much of ``wanted`` as there is above the floors now."""
+        found = os.statvfs(self.place)
+        free = max(0, found.f_bavail * found.f_frsize - self.min_bytes)
+        inodes = max(0, found.f_favail - self.min_inodes) if found.f_files else wanted.files
+        return Amount(min(free, wanted.bytes), min(inodes, wanted.files))
 
     def _look(self) -> None:
         found = os.statvfs(self.place)

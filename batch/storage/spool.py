@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from batch import journal
@@ -28,6 +29,7 @@ from batch.storage.beneath import Held
 from batch.storage.entries import Entry, entry_of, must_be_same, permit
 from batch.storage.inbox import Inbox
 from batch.storage.layout import Layout
+from batch.storage.quota import Amount, Claim, Quota
 from batch.storage.room import Room
 
 PUBLISHED_MODE = 0o400
@@ -43,6 +45,7 @@ class Spool:
     settings: Settings
     room: Room
     backlog: Backlog
+    _quotas: dict[SenderNumber, Quota] = field(default_factory=dict)
     _leftovers: set[Path] = field(default_factory=set)
 
     @classmethod
@@ -50,6 +53,12 @@ class Spool:
         room = Room(data, settings.min_free_bytes, settings.min_free_inodes)
         layout = Layout(data)
         return cls(layout, settings, room, Backlog(layout, settings.max_waiting_sets))
+
+    def quota(self, sender: SenderNumber) -> Quota:
+        """The quota of ``sender``, one for all its sessions."""
+        folders = tuple(self.layout.folder(sender, folder) for folder in INBOXES)
+        most = Amount(self.settings.max_sender_bytes, self.settings.max_sender_files)
+        return self._quotas.setdefault(sender, Quota(sender, folders, most))
 
     def discard(self, staging: Path) -> None:
         """Remove a staging file; where the disk refuses, again at each upload from now on."""
@@ -107,11 +116,16 @@ class SenderHome:
     def begin(self, folder: Folder, name: str, *, keep: bool, limit: int) -> Upload:
         """Start an upload (U1); ``keep`` resumes on a copy of the published, unsealed bytes.
 
-        Raises NoRoom when the floor of free space is reached.
+        Raises NoRoom when the floor of free space is reached, OverQuota when the sender's quota is.
         """
         self.spool.tidy()
         self.spool.room.ask()
-        upload = Upload(self, folder, name, limit)
+        claim = self.quota.begin(partial(self._ends_a_set, folder, name))
+        try:
+            upload = Upload(self, folder, name, limit, claim)
+        except BaseException:
+            claim.settle(landed=False)
+            raise
         if keep:
             try:
                 self._resume(upload, folder, name)
@@ -119,6 +133,19 @@ class SenderHome:
                 upload.abandon()
                 raise
         return upload
+
+    @property
+    def quota(self) -> Quota:
+        return self.spool.quota(self.sender)
+
+    def space(self) -> tuple[Amount, Amount]:
+        """What this sender has stored and sends, and how much more is taken now."""
+        used, left = self.quota.used_and_left()
+        return used, self.spool.room.least(left)
+
+    def _ends_a_set(self, folder: Folder, name: str) -> bool:
+        with self._inbox(folder) as inbox:
+            return inbox.is_ended_by(name)
 
     def _resume(self, upload: Upload, folder: Folder, name: str) -> None:
         with self._held(folder) as held:
@@ -143,6 +170,7 @@ class SenderHome:
             permit(Operation.REMOVE, held, folder, name)
             if folder.is_inbox:
                 held.unlink(name)
+                self.quota.freed()
             else:
                 taken = self.spool.layout.taken_name(self.sender, folder, name)
                 taken.unlink(missing_ok=True)  # an answer put back and deleted again
@@ -161,10 +189,11 @@ class SenderHome:
             permit(Operation.RENAME, held, folder, old)
             permit(wanted, held, folder, new)
             self._check_new(inbox, new)
-            if replace or held.status(new) is not None:
-                held.rename(old, new)
-            else:
-                held.rename_new(old, new)
+            with self.quota.still():
+                if replace or held.status(new) is not None:
+                    held.rename(old, new)
+                else:
+                    held.rename_new(old, new)
             held.sync()
             self._seal_after(inbox, new)
 
@@ -197,6 +226,7 @@ class SenderHome:
         key = sealing.after_arrival(inbox, name, datetime.now(UTC))
         if key is not None:
             self.spool.backlog.add()
+            self.quota.freed()
             journal.sealed(key)
 
     def publish(self, staging: Path, folder: Folder, name: str, resumed: int | None) -> None:
@@ -227,6 +257,7 @@ class Upload:
     """A file on its way in. Any error poisons it for good: OK is never given for lost bytes."""
 
     __slots__ = (
+        "_claim",
         "_descriptor",
         "_errno",
         "_extents",
@@ -240,7 +271,9 @@ class Upload:
         "size",
     )
 
-    def __init__(self, home: SenderHome, folder: Folder, name: str, limit: int) -> None:
+    def __init__(
+        self, home: SenderHome, folder: Folder, name: str, limit: int, claim: Claim
+    ) -> None:
         if folder not in INBOXES:
             raise Denied(f"{folder} is not for sending; use IN or INTEST")
         self._home, self._folder, self._name, self._limit = home, folder, name, limit
@@ -251,6 +284,7 @@ class Upload:
         self._poison: str | None = None
         self._errno: int | None = None
         self._resumed: int | None = None
+        self._claim = claim
         self.size = 0
 
     def copy_from(self, source: int) -> None:
@@ -271,6 +305,7 @@ class Upload:
             self._poison = f"{self._name}: larger than the {self._limit} bytes allowed here"
             raise Denied(self._poison)
         with self._poisoned_by_errors():
+            self._claim.grow_to(end)
             self._home.spool.room.grow(len(data))
             durable.write_all(self._descriptor, data, offset)
         self._extents = _with_extent(self._extents, offset, end)
@@ -289,6 +324,7 @@ class Upload:
         with self._poisoned_by_errors():
             os.ftruncate(self._descriptor, 0)
         self._extents, self.size = [], 0
+        self._claim.empty()
 
     def sync(self) -> None:
         """Bring the bytes so far to the disk; an error poisons, since fsync is never repeated."""
@@ -306,7 +342,10 @@ class Upload:
             durable.mark_published(self._descriptor)
             os.fsync(self._descriptor)
             self._close()
-            self._home.publish(self._path, self._folder, self._name, self._resumed)
+            try:
+                self._home.publish(self._path, self._folder, self._name, self._resumed)
+            finally:
+                self._claim.settle(landed=True)  # an error may have come after it got its name
         except BaseException:
             self.abandon()
             raise
@@ -317,6 +356,7 @@ class Upload:
         with suppress(OSError):
             self._close()
         self._home.spool.discard(self._path)
+        self._claim.settle(landed=False)
 
     def _close(self) -> None:
         """Once: after an error of close(2) the number may be another file's already."""

@@ -10,33 +10,35 @@ from batch.errors import InstanceError
 from batch.identifiers import SenderNumber
 from batch.sftp_server import descriptors
 from batch.sftp_server.descriptors import Files, budget
-from batch.sftp_server.disk import Lane
+from batch.sftp_server.disk import THREADS
 
 GREEDY, OTHER, THIRD = (SenderNumber(f"{n:06d}") for n in (1, 2, 3))
 
 
 @given(st.integers(0, 100_000), st.integers(1, 1000))
 def test_no_limit_is_overdrawn(limit: int, wanted: int) -> None:
-    ours = descriptors.OF_OUR_OWN
-    ours += descriptors.OF_A_LOOK * Lane.LOOK.value[0]
-    ours += descriptors.OF_A_CHANGE * Lane.CHANGE.value[0]
     try:
         shared = budget(limit, wanted)
     except InstanceError:
-        assert limit < 2 * ours
+        assert limit < 80
         return
-    assert shared.connections + shared.backlog + shared.files + ours == limit
+    work = sum(descriptors.OF_WORK[lane] * number for lane, number in shared.threads.items())
+    needs = descriptors.OF_OUR_OWN + work + shared.backlog + shared.connections + shared.files
+    assert needs == limit
     assert 1 <= shared.connections <= wanted
-    assert shared.files >= shared.connections or shared.files >= descriptors.FEWEST // 2
+    assert shared.files >= descriptors.FEWEST // 2
+    assert min(shared.threads.values()) >= 1
 
 
-def test_a_limit_that_is_too_low_says_what_is_needed() -> None:
-    with pytest.raises(InstanceError, match=r"needs \d+: raise its limit") as told:
-        budget(100, 200)
-    needed = int(str(told.value).split("needs ")[1].split(":")[0])
-    assert budget(needed, 200).connections >= 8
-    with pytest.raises(InstanceError):
-        budget(needed - 8, 200)
+def test_a_usual_limit_takes_nothing_away() -> None:
+    shared = budget(1024, 200)
+    assert (shared.connections, shared.threads) == (200, THREADS)
+    assert shared.files > 400
+
+
+def test_a_limit_that_is_too_low_is_said() -> None:
+    with pytest.raises(InstanceError, match="raise its limit to 1024"):
+        budget(64, 200)
 
 
 def test_who_opens_all_it_can_leaves_some_to_the_next_and_so_on() -> None:

@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 from batch.identifiers import SenderNumber
-from batch.sftp_server.disk import Disk, Lane
+from batch.sftp_server.disk import SHARE as PART
+from batch.sftp_server.disk import THREADS, Disk, Lane
 
 SENDERS = [SenderNumber(f"{n:06d}") for n in range(1, 9)]
-CHANGES, SHARE = Lane.CHANGE.value
+CHANGES = THREADS[Lane.CHANGE]
+SHARE = CHANGES // PART
 
 
 @asynccontextmanager

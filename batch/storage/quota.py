@@ -1,0 +1,187 @@
+"""The quota of one sender: bytes and files in IN and INTEST that wait for it, and its uploads.
+
+What is sealed waits for us and does not count: our outage is nobody's refusal. The folders are
+looked at only when the count says that the quota is reached; between looks every upload is counted
+as it grows. What was given back is seen at the next look, so the count may be too high, which a
+look mends before anything is refused for it, and is never too low (docs/decisions/0011).
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from batch import journal
+from batch.identifiers import SenderNumber
+from batch.storage import beneath
+
+AGAIN_SECONDS = 1.0
+"""How long a look holds when nothing is known to have changed since."""
+LOOK_SHARE = 20
+"""And at least this many times what it took: full folders cost a twentieth of a core."""
+SPARE_FILES = 100
+"""Beyond the quota for what ends a set that is there: more than a sender ends at once."""
+
+
+class OverQuota(OSError):
+    """This sender's quota is reached."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(errno.EDQUOT, sentence)
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """So many bytes in so many files."""
+
+    bytes: int
+    files: int
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.bytes + other.bytes, self.files + other.files)
+
+    def __sub__(self, other: Amount) -> Amount:
+        """Never below nothing."""
+        return Amount(max(0, self.bytes - other.bytes), max(0, self.files - other.files))
+
+
+@dataclass(slots=True)
+class Quota:
+    """What one sender has in ``folders`` and under way, in all its sessions, against ``most``."""
+
+    sender: SenderNumber
+    folders: tuple[Path, ...]
+    most: Amount
+    _lying: Amount | None = None
+    """In the folders by the last look, and what came since; None before the first."""
+    _under_way: Amount = Amount(0, 0)
+    _looked_at: float = 0.0
+    _took: float = 0.0
+    _stale: bool = False
+    """Something changed that may have given room back."""
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self, ends_a_set: Callable[[], bool]) -> Claim:
+        """A file is about to be uploaded. Raises OverQuota when there is no place for it.
+
+        What ends a set that is there gives back more than it takes, so it has places to spare.
+        """
+        with self._guard:
+            if not self._fits(Amount(1, 1)):
+                spare = self._held().files < self.most.files + SPARE_FILES
+                if not (spare and ends_a_set()):
+                    raise self._refusal()
+            self._under_way += Amount(0, 1)
+        return Claim(self)
+
+    def used_and_left(self) -> tuple[Amount, Amount]:
+        """What this sender has, and how much more it may have."""
+        with self._guard:
+            self._look_if_due()
+            used = self._held()
+            return used, self.most - used
+
+    def freed(self) -> None:
+        """Something was removed, or sealed: a look is worth while."""
+        with self._guard:
+            self._stale = True
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """No look while a name is changed for another: it could see neither."""
+        with self._guard:
+            yield
+
+    def _grow(self, count: int) -> None:
+        with self._guard:
+            if not self._fits(Amount(count, 0)):
+                raise self._refusal()
+            self._under_way += Amount(count, 0)
+
+    def _settle(self, size: int, *, landed: bool) -> None:
+        """An upload ended. Where it got its name, a look may have counted it there already."""
+        with self._guard:
+            self._under_way -= Amount(size, 1)
+            if landed and self._lying is not None:
+                self._lying += Amount(size, 1)
+            self._stale = True
+
+    def _shrink(self, count: int) -> None:
+        with self._guard:
+            self._under_way -= Amount(count, 0)
+
+    def _held(self) -> Amount:
+        return self._under_way if self._lying is None else self._under_way + self._lying
+
+    def _fits(self, more: Amount) -> bool:
+        if self._lying is not None and self._is_room_for(more):
+            return True
+        self._look_if_due()
+        return self._is_room_for(more)
+
+    def _is_room_for(self, more: Amount) -> bool:
+        held = self._held()
+        bytes_fit = not more.bytes or held.bytes + more.bytes <= self.most.bytes
+        return bytes_fit and (not more.files or held.files + more.files <= self.most.files)
+
+    def _look_if_due(self) -> None:
+        begun = time.monotonic()
+        since = begun - self._looked_at
+        changed = self._stale or since > AGAIN_SECONDS
+        if self._lying is not None and (not changed or since < LOOK_SHARE * self._took):
+            return
+        self._lying = _unsealed(self.folders)
+        self._stale = False
+        self._looked_at = time.monotonic()
+        self._took = self._looked_at - begun
+
+    def _refusal(self) -> OverQuota:
+        journal.over_quota(self.sender, self._held().files, self._held().bytes)
+        return OverQuota(
+            f"your files in IN and INTEST have reached the {self.most.bytes} bytes or "
+            f"{self.most.files} files that may wait there; send again after your waiting sets are "
+            "answered, or remove some"
+        )
+
+
+@dataclass(slots=True)
+class Claim:
+    """What one upload takes of its sender's quota, until it is settled."""
+
+    _quota: Quota
+    _size: int = 0
+    _settled: bool = False
+
+    def grow_to(self, size: int) -> None:
+        """The file is about to have this size. Raises OverQuota when that does not fit."""
+        if size > self._size:
+            self._quota._grow(size - self._size)
+            self._size = size
+
+    def empty(self) -> None:
+        """The file was cut to nothing."""
+        self._quota._shrink(self._size)
+        self._size = 0
+
+    def settle(self, *, landed: bool) -> None:
+        """The upload is over: it may have got its name (``landed``), or it is gone. Once."""
+        if not self._settled:
+            self._settled = True
+            self._quota._settle(self._size, landed=landed)
+
+
+def _unsealed(folders: tuple[Path, ...]) -> Amount:
+    """What lies there with one link; a sealed file has a second one in its set's directory."""
+    count = Amount(0, 0)
+    for folder in folders:
+        with beneath.held(folder) as held:
+            for _, status in held.files():
+                if status.st_nlink == 1:
+                    count += Amount(status.st_size, 1)
+    return count
