@@ -24,6 +24,8 @@ AGAIN_SECONDS = 1.0
 """How long a look holds when nothing is known to have changed since."""
 LOOK_SHARE = 20
 """And at least this many times what it took: full folders cost a twentieth of a core."""
+CHEAP_SECONDS = 0.005
+"""A look that takes less, as at some hundred files, is made whenever it may find room."""
 SPARE_FILES = 100
 """Beyond the quota for what ends a set that is there: more than a sender ends at once."""
 
@@ -134,7 +136,8 @@ class Quota:
         begun = time.monotonic()
         since = begun - self._looked_at
         changed = self._stale or since > AGAIN_SECONDS
-        if self._lying is not None and (not changed or since < LOOK_SHARE * self._took):
+        rests = self._took > CHEAP_SECONDS and since < LOOK_SHARE * self._took
+        if self._lying is not None and (rests or not changed):
             return
         self._lying = _unsealed(self.folders)
         self._stale = False

@@ -55,7 +55,8 @@ REQUESTS = [
     ),
     (packet(200, text(b"fsync@openssh.com"), text(b"h")), p.Fsync(9, b"h")),
     (packet(200, text(b"limits@openssh.com")), p.Limits(9)),
-    (packet(200, text(b"statvfs@openssh.com"), text(b"/")), p.Unsupported(9, 200)),
+    (packet(200, text(b"statvfs@openssh.com"), text(b"/")), p.StatVfs(9, b"/")),
+    (packet(200, text(b"fstatvfs@openssh.com"), text(b"h")), p.Unsupported(9, 200)),
     *((packet(kind, text(b"a")), p.Unsupported(9, kind)) for kind in (2, 14, 15, 19, 20, 101, 255)),
 ]
 
