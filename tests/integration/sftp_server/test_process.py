@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from batch.errors import InstanceError
 from batch.settings import load
+from batch.sftp_server.descriptors import MOST_NAMES
 from batch.sftp_server.protocol import MAX_DATA, Packet, Status
 from batch.sftp_server.server import main
 from batch.storage.instance import Instance
@@ -157,13 +158,33 @@ async def ask_and_never_read(running: Running, requests: int) -> None:
         await asyncio.sleep(3)
 
 
-def test_a_client_that_asks_for_a_gigabyte_and_reads_nothing_costs_little(
+def test_a_client_that_asks_for_gigabytes_and_reads_nothing_costs_little(
     stopped: Running,
 ) -> None:
     with process(stopped) as (running, server):
         with Raw(running):
             pass  # the folders are made at the first session
         (running.outbox / "FO.large").write_bytes(b"x" * MAX_DATA)
+        asyncio.run(ask_and_never_read(running, 10))
         before = peak_megabytes(server.pid)
-        asyncio.run(ask_and_never_read(running, 4_000))
-        assert peak_megabytes(server.pid) - before < 32
+        asyncio.run(ask_and_never_read(running, 100_000))
+        assert peak_megabytes(server.pid) - before < 10
+
+
+def test_open_listings_of_a_full_folder_cost_what_their_names_do(
+    stopped: Running,
+) -> None:
+    """Two sessions open as many listings as they may of 20,000 answers each."""
+    with process(stopped) as (running, server), ExitStack() as stack:
+        with Raw(running):
+            pass
+        for number in range(MOST_NAMES // 5):
+            (running.outbox / f"FO.FLAD.999999.20261122.{number:05d}.R.1.1").touch()
+        raws = [stack.enter_context(Raw(running)) for _ in range(2)]
+        before = peak_megabytes(server.pid)
+        answers = [raw.ask(Packet.OPENDIR, b"/OUT") for raw in raws for _ in range(7)]
+        held = [rest for kind, rest in answers if kind == Packet.HANDLE]
+        assert len(held) == MOST_NAMES // len(list(running.outbox.iterdir()))
+        assert peak_megabytes(server.pid) - before < 80
+        assert raws[0].status(Packet.CLOSE, held[0][4:])[0] == Status.OK
+        assert raws[1].ask(Packet.OPENDIR, b"/OUT")[0] == Packet.HANDLE
