@@ -71,10 +71,10 @@ class Gate:
         Either way it is counted as a sender's until it ``goes``.
         """
         self._forget(stranger)
-        self.addresses.succeeded(stranger.address)
         self.senders[sender] += 1
         if self.senders[sender] > self.settings.max_connections_per_sender:
             return f"too many connections of sender {sender} at once"
+        self.addresses.succeeded(stranger.address)
         return None
 
     def leaves(self, stranger: Stranger, *, tried: bool) -> None:

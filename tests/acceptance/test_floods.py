@@ -1,4 +1,5 @@
-"""Strangers who connect and say nothing, or connect again and again, keep no sender out."""
+"""Strangers who connect and say nothing, or junk, or a byte a second, or connect again and again,
+keep no sender out and fill no log; and senders who reconnect for each file are no flood."""
 
 from __future__ import annotations
 
@@ -19,6 +20,8 @@ pytestmark = pytest.mark.slow
 
 SILENT = 500
 FLOODERS = 4
+LOGIN = 5.0
+"""Seconds to log in, in the tests that wait for their end."""
 PATIENCE = 3.0
 """Seconds in which an honest login must be through, whatever others do."""
 
@@ -34,17 +37,36 @@ def logins(instance: Instance, registered: Registered, count: int = 20) -> list[
     return took
 
 
+def stranger(instance: Instance, address: str = "127.0.0.1") -> socket.socket:
+    return socket.create_connection(("127.0.0.1", instance.port), 10, (address, 0))
+
+
+def is_cut(one: socket.socket, within: float) -> bool:
+    """Whether the server closes the connection in this time; what it says before is not read."""
+    deadline = time.monotonic() + within
+    while (left := deadline - time.monotonic()) > 0:
+        one.settimeout(left)
+        try:
+            if not one.recv(4096):
+                return True
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+    return False
+
+
 @contextmanager
-def silent(instance: Instance, count: int) -> Iterator[None]:
-    """Connections from the sender's own address that never say a word."""
+def silent(instance: Instance, count: int, address: str = "127.0.0.1") -> Iterator[None]:
+    """Connections, else from the sender's own address, that never say a word."""
     with ExitStack() as held:
         for _ in range(count):
-            held.enter_context(socket.create_connection(("127.0.0.1", instance.port)))
+            held.enter_context(stranger(instance, address))
         yield
 
 
 @contextmanager
-def flood(instance: Instance, address: str) -> Iterator[list[int]]:
+def flood(instance: Instance, address: str, flooders: int = FLOODERS) -> Iterator[list[int]]:
     """As many connections as can be made from another address, each closed at once."""
     made, over = [0], threading.Event()
 
@@ -58,7 +80,7 @@ def flood(instance: Instance, address: str) -> Iterator[list[int]]:
                     continue
                 made[0] += 1
 
-    threads = [threading.Thread(target=connect) for _ in range(FLOODERS)]
+    threads = [threading.Thread(target=connect) for _ in range(flooders)]
     for thread in threads:
         thread.start()
     try:
@@ -90,8 +112,71 @@ def test_a_flood_of_connections_keeps_no_sender_out_and_the_log_small(
         assert max(logins(instance, registered)) < PATIENCE
     assert made[0] > 500, "this was no flood"
     told = [line for line in instance.log.splitlines() if "connection_refused" in line]
-    assert 0 < len(told) <= 60
-    assert len(instance.log.splitlines()) - before < 200
+    assert 0 < len(told) <= 20
+    assert len(instance.log.splitlines()) - before < 100
+    assert instance.stop() == 0
+
+
+def test_floods_of_many_addresses_crowd_out_each_other(
+    serving: Serving, registered: Registered
+) -> None:
+    """Each below its rate, and all together far more than there are places."""
+    instance = serving(max_connections=40)
+    instance.serve()
+    with ExitStack() as floods:
+        made = [floods.enter_context(flood(instance, f"127.0.1.{n}", 1)) for n in range(1, 7)]
+        for n in range(1, 7):
+            floods.enter_context(silent(instance, 10, f"127.0.1.{n}"))
+        assert max(logins(instance, registered)) < PATIENCE
+    assert sum(each[0] for each in made) > 500, "this was no flood"
+    assert instance.stop() == 0
+
+
+@pytest.mark.parametrize("said", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02", b"\0" * 4096])
+def test_junk_is_cut_or_closed_by_the_time_to_log_in(
+    serving: Serving, registered: Registered, said: bytes
+) -> None:
+    instance = serving(login_seconds=LOGIN)
+    instance.serve()
+    with ExitStack() as stack:
+        talking = [stack.enter_context(stranger(instance)) for _ in range(30)]
+        for one in talking:
+            one.sendall(said)
+        assert max(logins(instance, registered, 5)) < PATIENCE
+        assert all(is_cut(one, LOGIN + PATIENCE) for one in talking)
+    assert instance.stop() == 0
+
+
+def test_a_byte_a_second_is_cut_when_the_time_to_log_in_is_over(
+    serving: Serving, registered: Registered
+) -> None:
+    instance = serving(login_seconds=LOGIN)
+    instance.serve()
+    with ExitStack() as stack:
+        began = time.monotonic()
+        dripping = [stack.enter_context(stranger(instance)) for _ in range(30)]
+        line = iter(b"SSH-2.0-drip" + b"p" * 200)
+        while time.monotonic() - began < LOGIN - 1:
+            byte = bytes([next(line)])
+            for one in dripping:
+                one.sendall(byte)
+            time.sleep(1)
+        assert not any(is_cut(one, 0.001) for one in dripping), "cut before its time"
+        assert max(logins(instance, registered, 5)) < PATIENCE
+        assert all(is_cut(one, PATIENCE) for one in dripping)
+        assert time.monotonic() - began < LOGIN + 2 * PATIENCE
+    assert instance.stop() == 0
+
+
+def test_a_sender_that_reconnects_for_each_file_is_no_flood(
+    serving: Serving, registered: Registered
+) -> None:
+    """As fast as it can, where one a second is allowed and ten at once."""
+    instance = serving(connections_per_second=1)
+    instance.serve()
+    took = logins(instance, registered, 60)
+    assert len(took) > 10 + sum(took), "this was too slow to tell"
+    assert "connection_refused" not in instance.log
     assert instance.stop() == 0
 
 
@@ -102,8 +187,8 @@ def test_an_address_that_guesses_keys_is_refused_for_a_while(
     instance = serving(max_failed_logins=5, penalty_seconds=3)
     instance.serve()
     logins(instance, registered, 10)
-    stranger = registered.mandatary
-    nobody = Sender("", "nobody", stranger.identity, stranger.key, stranger.certificate)
+    key = registered.mandatary
+    nobody = Sender("", "nobody", key.identity, key.key, key.certificate)
     for _ in range(9):
         with pytest.raises((paramiko.SSHException, EOFError, OSError)):
             Mail(instance, nobody)

@@ -134,3 +134,14 @@ def test_a_sender_that_connects_for_each_file_is_never_refused() -> None:
         assert door.enters("sender", ALICE) is None
         door.gate.goes(ALICE)
         now[0] += 1 / 25
+
+
+def test_a_sender_that_has_its_share_and_comes_again_and_again_meets_the_rate() -> None:
+    door = Door()
+    door.gate.addresses = Addresses(20.0, 5, 60.0, lambda: 0.0)
+    for name in ("a", "b"):
+        assert door.enters(name, ALICE) is None
+    for _ in range(200):
+        assert door.enters("more", ALICE) is not None
+        door.gate.goes(ALICE)
+    assert isinstance(door.arrives("more"), str)
