@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import asyncssh
@@ -130,6 +131,8 @@ async def _serve_until(
         journal.stopped("asked to")
     finally:
         keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
 
 
 async def _tell_held_back() -> None:

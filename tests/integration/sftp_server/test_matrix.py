@@ -52,6 +52,7 @@ ANSWERS = """
                    root   inbox  outbox free   open   stored sealed none   answer nowhere
     stat           ok     ok     ok     absent ok     ok     ok     absent ok     absent
     lstat          ok     ok     ok     absent ok     ok     ok     absent ok     absent
+    space          ok     ok     ok     absent ok     ok     ok     absent ok     absent
     real path      ok     ok     ok     ok     ok     ok     ok     ok     ok     absent
     open directory ok     ok     ok     failed failed failed failed failed failed absent
     read           failed failed failed absent absent ok     ok     absent ok     absent
@@ -159,6 +160,7 @@ class Desk:
 REQUESTS: dict[str, Callable[[Desk, bytes], int]] = {
     "stat": lambda d, p: d.code(Packet.STAT, p),
     "lstat": lambda d, p: d.code(Packet.LSTAT, p),
+    "space": lambda d, p: d.extended(b"statvfs@openssh.com", p),
     "real path": lambda d, p: d.code(Packet.REALPATH, p),
     "open directory": lambda d, p: d.code(Packet.OPENDIR, p),
     "read": lambda d, p: d.open(p, READ),

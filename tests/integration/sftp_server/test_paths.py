@@ -23,6 +23,7 @@ import pytest
 from batch.identifiers import SenderNumber
 from batch.names import SAFE_NAME, Folder
 from batch.settings import Settings, load
+from batch.sftp_server.descriptors import Files
 from batch.sftp_server.operations import Operations
 from batch.sftp_server.protocol import MAX_NAME, Packet, Reader, decode
 from batch.sftp_server.refusals import INTERNAL
@@ -33,6 +34,7 @@ from tests.integration.sftp_server.test_process import stopped as stopped
 MINE, OTHER = "000001", "000010"
 SECRET = b"what only its owner may see"
 QUICK, MANY = 5_000, 1_000_000
+ANSWERS = (Packet.STATUS, Packet.HANDLE, Packet.NAME, Packet.ATTRS, Packet.EXTENDED_REPLY)
 
 PIECES = (
     *(b"..", b".", b"", b" ", b"IN", b"OUT", b"INTEST", b"OUTTEST", b"in", b"IN ", b"IN\0", b"IN."),
@@ -185,7 +187,7 @@ def answered(operations: Operations, packet: bytes) -> bytes:
     whole = reader.next()
     assert whole is not None
     answer = operations.answer(decode(whole))
-    return answer if isinstance(answer, bytes) else answer()
+    return answer if isinstance(answer, bytes) else answer.do()
 
 
 def storm(settings: Settings, operations: Operations, count: int, chance: random.Random) -> None:
@@ -200,7 +202,7 @@ def storm(settings: Settings, operations: Operations, count: int, chance: random
         if reply[4] != Packet.STATUS or reply[9:13] == b"\0\0\0\0":
             assert leads_inside(given[0]), given
         seen[name, reply[4]] += 1
-        assert reply[4] in (Packet.STATUS, Packet.HANDLE, Packet.NAME, Packet.ATTRS)
+        assert reply[4] in ANSWERS
         assert SECRET not in reply
         assert str(data).encode() not in reply, packet
         assert INTERNAL.text.encode() not in reply, packet
@@ -238,7 +240,8 @@ def at_work(place: Path) -> Iterator[tuple[Settings, Operations]]:
     """One sender's session on a real spool, without a connection."""
     settings = load(data=place / "data")
     instance = make_instance(settings)
-    operations = Operations(instance.spool.sender(SenderNumber(MINE)), settings)
+    sender = SenderNumber(MINE)
+    operations = Operations(instance.spool.sender(sender), settings, Files(100).of(sender))
     yield settings, operations
     operations.abandon()
 
