@@ -169,11 +169,11 @@ class Operations:
 
     def _read_now(self, request: p.Read) -> bytes:
         handle = self._handles.downloading(request.handle)
-        return _read_reply(request, handle.read_now(request.offset, request.length))
+        return replies.read(request, handle.read_now(request.offset, request.length))
 
     def _read(self, request: p.Read) -> bytes:
         handle = self._handles.downloading(request.handle)
-        return _read_reply(request, handle.read(request.offset, request.length))
+        return replies.read(request, handle.read(request.offset, request.length))
 
     def _write(self, request: p.Write) -> bytes:
         self._handles.uploading(request.handle).write(request.offset, request.data)
@@ -389,12 +389,6 @@ def _lane(request: p.Request) -> Lane:
             return Lane.LOOK
         case _:
             return Lane.CHANGE
-
-
-def _read_reply(request: p.Read, content: bytes) -> bytes:
-    if content or not request.length:
-        return replies.data(request.id, content)
-    return replies.status(request.id, Status.EOF, "end of file")
 
 
 def _shown(path: object) -> str:

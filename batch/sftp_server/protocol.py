@@ -1,7 +1,7 @@
 """SFTP version 3 as a client speaks it (draft-ietf-secsh-filexfer-02): bytes to requests.
 
-Pure. ``Reader`` cuts the stream into packets, ``decode`` reads one. What a client sends is never
-an exception here: a packet that cannot be read is a ``Malformed`` value.
+Pure. ``stream.Reader`` cuts what a client sends into packets, ``decode`` reads one. That is never an
+exception here: a packet that cannot be read is a ``Malformed`` value.
 """
 
 from __future__ import annotations
@@ -246,44 +246,6 @@ Request = (
 )
 
 
-class Reader:
-    """Cuts a byte stream into packets. Holds at most one packet and what came with it."""
-
-    __slots__ = ("_buffer", "_start", "broken")
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._start = 0
-        self.broken = False
-        """A length of nothing or beyond MAX_PACKET was announced: the stream cannot go on."""
-
-    def feed(self, data: bytes) -> None:
-        """Take more bytes from the client."""
-        if self._start:
-            del self._buffer[: self._start]
-            self._start = 0
-        self._buffer += data
-
-    @property
-    def waiting(self) -> int:
-        """Bytes held and not yet given out."""
-        return len(self._buffer) - self._start
-
-    def next(self) -> bytes | None:
-        """The next whole packet without its length field; None until more bytes come."""
-        if self.broken or self.waiting < 4:
-            return None
-        start = self._start + 4
-        length = int.from_bytes(self._buffer[self._start : start], "big")
-        if not 0 < length <= MAX_PACKET:
-            self.broken = True
-            return None
-        if len(self._buffer) < start + length:
-            return None
-        self._start = start + length
-        return bytes(memoryview(self._buffer)[start : self._start])
-
-
 class _Short(Exception):
     """A field reaches beyond the packet."""
 
@@ -341,7 +303,7 @@ class _Fields:
 
 
 def decode(packet: bytes) -> Request:
-    """Read one packet as given by ``Reader``; never raises.
+    """Read one packet as given by ``stream.Reader``; never raises.
 
     Nothing may follow the last field, except in a WRITE: the Go library of rclone 1.60 sends its
     whole buffer after the length of what is in it.

@@ -14,6 +14,7 @@ from batch.sftp_server.protocol import (
     VERSION,
     Attributes,
     Packet,
+    Read,
     Status,
 )
 
@@ -59,6 +60,13 @@ def handle(identifier: int, name: bytes) -> bytes:
 def data(identifier: int, content: bytes) -> bytes:
     """DATA: what READ gives."""
     return _DATA.pack(9 + len(content), Packet.DATA, identifier, len(content)) + content
+
+
+def read(request: Read, content: bytes) -> bytes:
+    """DATA, or EOF where bytes were asked for and there are none."""
+    if content or not request.length:
+        return data(request.id, content)
+    return status(request.id, Status.EOF, "end of file")
 
 
 def attributes(identifier: int, given: Attributes) -> bytes:

@@ -19,6 +19,7 @@ from batch.sftp_server import protocol, replies
 from batch.sftp_server.disk import Lane, Work
 from batch.sftp_server.nothing_else import refuse_requests
 from batch.sftp_server.operations import Operations
+from batch.sftp_server.stream import Reader
 
 READ_AHEAD = 2 * protocol.MAX_PACKET
 """Bytes of requests held before reading stops: one whole packet and the next arriving."""
@@ -62,7 +63,7 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
         self._loop = asyncio.get_running_loop()
         self._channel: asyncssh.SSHServerChannel[bytes] | None = None
         self._operations: Operations | None = None
-        self._reader = protocol.Reader()
+        self._reader = Reader()
         self._next: protocol.Request | None = None
         """Read already, and not answered: it came after WRITEs that went to a thread."""
         self._out: list[bytes] = []

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from batch.sftp_server import protocol as p
 from batch.sftp_server import replies
+from batch.sftp_server.stream import Reader
 
 
 def text(content: bytes) -> bytes:
@@ -131,7 +132,7 @@ def test_packets_come_out_as_they_went_in_however_the_stream_is_cut(
     packets: list[bytes], data: st.DataObject
 ) -> None:
     stream = b"".join(text(body) for body in packets)
-    reader, found = p.Reader(), []
+    reader, found = Reader(), []
     while stream:
         size = data.draw(st.integers(1, len(stream)))
         reader.feed(stream[:size])
@@ -147,7 +148,7 @@ def test_packets_come_out_as_they_went_in_however_the_stream_is_cut(
 def test_the_reader_survives_any_stream_and_holds_no_more_than_it_was_given(
     blocks: list[bytes],
 ) -> None:
-    reader, fed = p.Reader(), 0
+    reader, fed = Reader(), 0
     for block in blocks:
         reader.feed(block)
         fed += len(block)
@@ -158,7 +159,7 @@ def test_the_reader_survives_any_stream_and_holds_no_more_than_it_was_given(
 
 @pytest.mark.parametrize("length", [0, p.MAX_PACKET + 1, 2**32 - 1])
 def test_a_packet_of_nothing_or_too_much_breaks_the_stream(length: int) -> None:
-    reader = p.Reader()
+    reader = Reader()
     reader.feed(struct.pack(">I", length) + b"\x04" * 10)
     assert reader.next() is None
     assert reader.broken
@@ -167,7 +168,7 @@ def test_a_packet_of_nothing_or_too_much_breaks_the_stream(length: int) -> None:
 
 
 def test_the_largest_packet_passes() -> None:
-    reader = p.Reader()
+    reader = Reader()
     reader.feed(text(b"x" * p.MAX_PACKET))
     assert reader.next() == b"x" * p.MAX_PACKET
 
