@@ -1,7 +1,7 @@
 """SFTP version 3 as a client speaks it (draft-ietf-secsh-filexfer-02): bytes to requests.
 
-Pure. ``stream.Reader`` cuts what a client sends into packets, ``decode`` reads one. It never raises:
-a packet that cannot be read is a ``Malformed`` value.
+Pure. ``stream.Reader`` cuts what a client sends into packets, ``decode`` reads one. It never
+raises: a packet that cannot be read is a ``Malformed`` value.
 """
 
 from __future__ import annotations
