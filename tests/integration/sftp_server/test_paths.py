@@ -25,8 +25,9 @@ from batch.names import SAFE_NAME, Folder
 from batch.settings import Settings, load
 from batch.sftp_server.descriptors import Files
 from batch.sftp_server.operations import Operations
-from batch.sftp_server.protocol import MAX_NAME, Packet, Reader, decode
+from batch.sftp_server.protocol import MAX_NAME, Packet, decode
 from batch.sftp_server.refusals import INTERNAL
+from batch.sftp_server.stream import Reader
 from tests.integration.sftp_server.support import FRESH, WRITE, Raw, make_instance, offset, text
 from tests.integration.sftp_server.test_process import process
 from tests.integration.sftp_server.test_process import stopped as stopped
