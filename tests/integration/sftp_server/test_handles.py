@@ -83,21 +83,29 @@ def cells() -> Iterator[tuple[str, str, str]]:
         yield from ((request, k, w) for k, w in zip(kinds, words[-len(kinds) :], strict=True))
 
 
+@pytest.fixture(scope="module")
+def raw(running: Running) -> Iterator[Raw]:
+    """One session for all cells: a connection for each would meet the caps of a sender."""
+    with Raw(running) as one:
+        yield one
+
+
 @pytest.mark.parametrize(("request_", "kind", "wanted"), list(cells()))
-def test_what_comes_of(running: Running, request_: str, kind: str, wanted: str) -> None:
+def test_what_comes_of(running: Running, raw: Raw, request_: str, kind: str, wanted: str) -> None:
     sealed, answer = running.inbox / "sealed", running.outbox / "answer"
-    with Raw(running) as raw:
-        for path in (sealed, answer):
-            path.unlink(missing_ok=True)
-            path.write_bytes(CONTENT)
-        second = running.instance.layout.sealed / "handles"
-        second.unlink(missing_ok=True)
-        second.hardlink_to(sealed)
-        found, rest = REQUESTS[request_](raw, opened(raw, kind))
-        code = struct.unpack(">I", rest[:4])[0] if found == Packet.STATUS else Status.OK
-        assert Status(code) is CODES[wanted]
-        assert (second.read_bytes(), answer.read_bytes()) == (CONTENT, CONTENT)
-        raw.ask(Packet.REMOVE, b"/IN/of-handles")
+    for path in (sealed, answer):
+        path.unlink(missing_ok=True)
+        path.write_bytes(CONTENT)
+    second = running.instance.layout.sealed / "handles"
+    second.unlink(missing_ok=True)
+    second.hardlink_to(sealed)
+    handle = opened(raw, kind)
+    found, rest = REQUESTS[request_](raw, handle)
+    code = struct.unpack(">I", rest[:4])[0] if found == Packet.STATUS else Status.OK
+    assert Status(code) is CODES[wanted]
+    assert (second.read_bytes(), answer.read_bytes()) == (CONTENT, CONTENT)
+    raw.ask(Packet.CLOSE, handle)
+    raw.ask(Packet.REMOVE, b"/IN/of-handles")
     second.unlink()
 
 
