@@ -113,8 +113,10 @@ class Model:
 
     def rename(self, folder: Folder, old: str, new: str, *, replace: bool) -> None:
         names = self.inbox[folder]
-        if old not in names or names[old].sealed or (new in names and not replace):
+        if old not in names or names[old].sealed:
             raise Refused
+        if not replace and new in names and not names[new].sealed:
+            raise Refused  # over a sealed name a whole file may come, as by an upload
         self._cancels_in_time(folder, new)
         self._arrive(folder, new, names.pop(old))
 
