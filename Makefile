@@ -49,6 +49,7 @@ ci-long: setup ## the slow tiers: tests/crash and whatever is marked slow
 crash: setup ## kill the channel and cut its power, at a sample of points; ALL=1: at every point
 	@tests/tools.sh
 	$(BIN)/python -m tests.crash.lab $(if $(ALL),--all --write) $(ARGS)
+	$(if $(ALL),FLA_CRASH_ALL=1 $(BIN)/pytest -m slow tests/crash/test_disk_errors.py tests/crash/test_model.py)
 
 soak: setup ## twenty senders, random kills and clock jumps for MINUTES (default 15)
 	@tests/tools.sh

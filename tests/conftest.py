@@ -1,14 +1,15 @@
-"""What all tiers share: which tests are slow, and what becomes of a test whose program is absent.
+"""What all tiers share: which tests are slow, and what becomes of a test that cannot run here.
 
 ``@pytest.mark.needs("openssl", "/dev/fuse")`` skips the test where a program is not on PATH or, of
 what has a slash in it, where there is no such file; relative ones begin at the root of the source.
-The end of the run counts such skips and names them. With FLA_BATCH_TESTS_FORBID_SKIPS=1 it fails.
+The end of the run counts skips and names them. With FLA_BATCH_TESTS_FORBID_SKIPS=1 each one fails.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,9 @@ SLOW_TIERS = (Path("tests/crash"), Path("tests/bench"))
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 
-_skipped = pytest.StashKey[list[tuple[str, str]]]()
 
-
-def _forbidden() -> bool:
+def skips_forbidden() -> bool:
+    """Whether everything that tests need must be here, as in .ci/run."""
     return os.environ.get(FORBID_SKIPS, "") not in ("", "0")
 
 
@@ -34,8 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "needs(*programs_or_files): skipped and counted where one is absent"
     )
-    config.stash[_skipped] = []
-    settings.load_profile("ci" if _forbidden() else "local")
+    settings.load_profile("ci" if skips_forbidden() else "local")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -48,25 +47,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     programs = [p for mark in item.iter_markers("needs") for p in mark.args]
     absent = sorted({p for p in programs if not _there(p, item.config.rootpath)})
-    if not absent:
-        return
-    reason = f"absent: {', '.join(absent)}"
-    if _forbidden():
-        pytest.fail(f"{reason} ({FORBID_SKIPS} is set)", pytrace=False)
-    item.config.stash[_skipped].append((item.nodeid, reason))
-    pytest.skip(reason)
+    if absent:
+        pytest.skip(f"absent: {', '.join(absent)}")
 
 
 def _there(needed: str, root: Path) -> bool:
     return (root / needed).exists() if "/" in needed else shutil.which(needed) is not None
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    skipped = config.stash[_skipped]
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and skips_forbidden():
+        report.outcome = "failed"
+        report.longrepr = f"{_reason(report)} ({FORBID_SKIPS} is set)"
+    return report
+
+
+def _reason(report: pytest.TestReport) -> str:
+    """Why a test was skipped, without what pytest puts in front."""
+    told = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return told.removeprefix("Skipped: ")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Also those of the workers: their reports come here."""
+    skipped = terminalreporter.stats.get("skipped", [])
     if not skipped:
         return
-    terminalreporter.section(f"{len(skipped)} tests skipped for a program that is absent")
-    for nodeid, reason in skipped:
-        terminalreporter.write_line(f"{nodeid}: {reason}")
+    terminalreporter.section(f"{len(skipped)} tests skipped: something they need is not here")
+    for report in skipped:
+        terminalreporter.write_line(f"{report.nodeid}: {_reason(report)}")

@@ -98,7 +98,7 @@ class Soak:
     def _send(self, who: Sender, employer: str) -> None:
         """One sender: a few sets under way, answers read and removed."""
         book, sign = Book(), _signer(who)
-        client = Client(self.channel, who, self.channel.root / f"{who.user}.jsonl")
+        client = Client(self.channel, who)
         with self._guard:
             self.books.append(book)
         last = float("inf")
@@ -216,7 +216,7 @@ def main(arguments: list[str]) -> int:
     Console().print(table)
     for text in soak.wrong[:20]:
         print(text, file=sys.stderr)
-    if given.write:
+    if given.write and not soak.wrong:
         lines = ["| what | measured |", "| --- | ---: |", *(f"| {a} | {b} |" for a, b in rows)]
         report.put("soak", lines)
     return int(bool(soak.wrong))

@@ -46,14 +46,16 @@ def main(arguments: list[str]) -> int:
     seconds = time.monotonic() - began
     report.show(rows, seconds)
     _tell_covered(points, rows)
-    if given.write:
+    if given.write and not _bad(rows):
         report.write(rows, seconds, len(points))
-    return int(bool(_bad(rows)))
+    skipped = [row for row in rows if row.skipped]
+    return int(bool(_bad(rows)) or (given.no_skips and bool(skipped)))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make crash", description=__doc__)
     parser.add_argument("--all", action="store_true", help="every point")
+    parser.add_argument("--no-skips", action="store_true", help="fail where a kind is skipped")
     parser.add_argument("--write", action="store_true", help="put the figures into the docs")
     parser.add_argument("--points", type=int, default=SAMPLE, help="of each kind, without --all")
     parser.add_argument("--kind", nargs="*", choices=ALL_KINDS, default=list(ALL_KINDS))

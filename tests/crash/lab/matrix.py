@@ -30,6 +30,7 @@ AGAIN = 5
 """How often the likely ones are tried: what the others do at that moment differs each time."""
 
 _rooms = count(1)
+_BY_NAME = {bug.name: bug for bug in BUGS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,8 @@ class Laboratory:
     def _live(self, life: Life, job: Job, row: Tally, left: list[Point]) -> list[Point]:
         """Live until something is wrong; the points that are still to come."""
         wrong = life.settle()
+        if wrong and job.bug:
+            raise AssertionError(f"{job.bug}: wrong before anything died: {wrong}")
         if wrong:
             self._note(row, job, "the first start", wrong)
             return left[1:]
@@ -175,6 +178,9 @@ class Laboratory:
         return []
 
     def _note(self, row: Tally, job: Job, where: str, wrong: list[str]) -> None:
+        if job.bug and not _BY_NAME[job.bug].shown_by(wrong):
+            self.say(f"{job.kind:8} {job.bug:24} something else: {'; '.join(wrong)[:90]}")
+            return
         with self._guard:
             row.violations.append(Violation(job.kind, where, "; ".join(wrong)))
         if not job.bug:
@@ -199,9 +205,7 @@ class _Room:
         self._channel = Channel(self._place, outside, self._shell, self._bug or None)
         if not self._bug:  # a seeded bug is loaded when an interpreter starts
             self._channel.starter = Starter()
-        self._life = Life(
-            self._channel, Client(self._channel, registered.employer, outside / "told.jsonl")
-        )
+        self._life = Life(self._channel, Client(self._channel, registered.employer))
         return self._life
 
     def __exit__(self, *_: object) -> None:

@@ -1,14 +1,12 @@
-"""The client: paramiko, with a log of what it was told that lies outside the instance."""
+"""The client: paramiko. What it was told is kept by the book, outside the instance."""
 
 from __future__ import annotations
 
 import base64
-import json
 import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import paramiko
@@ -31,11 +29,10 @@ class Refused(Exception):
 
 @dataclass
 class Client:
-    """One sender on one connection at a time; each OK goes into ``log`` at once."""
+    """One sender on one connection at a time. What returns was answered OK."""
 
     channel: Channel
     who: Sender
-    log: Path
     _transport: paramiko.Transport | None = None
     _session: paramiko.SFTPClient | None = None
 
@@ -67,7 +64,6 @@ class Client:
             remote.sftp._request(CMD_CLOSE, remote.handle)
 
         self._ask(act)
-        self._tell("stored", folder, name)
 
     def break_off(self, folder: str, name: str, content: bytes) -> None:
         """Half of a file, and then the connection is gone."""
@@ -80,11 +76,9 @@ class Client:
 
     def rename(self, folder: str, old: str, new: str) -> None:
         self._ask(lambda sftp: sftp.posix_rename(f"/{folder}/{old}", f"/{folder}/{new}"))
-        self._tell("stored", folder, new)
 
     def remove(self, folder: str, name: str) -> None:
         self._ask(lambda sftp: sftp.remove(f"/{folder}/{name}"))
-        self._tell("removed", folder, name)
 
     def names(self, folder: str) -> list[str]:
         found: list[str] = []
@@ -117,10 +111,6 @@ class Client:
                 self.drop()
                 raise Lost(str(error)) from error
             raise Refused(str(error)) from error
-
-    def _tell(self, what: str, folder: str, name: str) -> None:
-        with self.log.open("a") as log:
-            log.write(json.dumps([what, folder, name]) + "\n")
 
     def _open(self) -> paramiko.SFTPClient:
         # Given an address, paramiko leaves its socket open when nobody listens there.
