@@ -325,4 +325,4 @@ def test_an_absent_program_is_a_counted_skip_or_a_failure(
     )
     assert run.returncode == ends, run.stdout
     assert "absent: ./no-such-file, no-such-program" in run.stdout
-    assert ("1 tests skipped for a program that is absent" in run.stdout) is (ends == 0)
+    assert ("1 tests skipped: something they need is not here" in run.stdout) is (ends == 0)
