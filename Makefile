@@ -4,6 +4,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.complete
 
+# Much of the fast tiers waits, for a disk or a time to run out: twice as many at once as there are
+# processors end sooner.
+AT_ONCE := $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
+
+# Where the count of the tests goes, when somebody asks for it: make test REPORTS=DIRECTORY
+report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
+
+# Slow because they count to a million; and those that watch the clock or need the disk alone.
+SLOW := tests/unit tests/integration tests/bench $(wildcard tests/test_*.py)
+ALONE := tests/acceptance tests/crash
+
 FAST := tests/unit tests/integration tests/acceptance $(wildcard tests/test_*.py)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -11,7 +22,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve check test ci-long crash soak fixtures docs lock clean
+.PHONY: help setup demo serve check test ci-long crash soak bench fixtures docs lock clean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,11 +51,12 @@ check: setup ## style and types
 
 test: setup ## the fast tiers: unit, integration, acceptance, the house itself
 	@tests/tools.sh
-	$(BIN)/pytest -n auto --dist loadfile -m "not slow" $(FAST)
+	$(BIN)/pytest -n $(AT_ONCE) --dist loadfile -m "not slow" $(call report,test) $(FAST)
 
 ci-long: setup ## the slow tiers: tests/crash and whatever is marked slow
 	@tests/tools.sh
-	$(BIN)/pytest -m slow tests
+	$(BIN)/pytest -n 2 --dist loadfile -m slow $(call report,slow) $(SLOW)
+	$(BIN)/pytest -m slow $(call report,alone) $(ALONE)
 
 crash: setup ## kill the channel and cut its power, at a sample of points; ALL=1: at every point
 	@tests/tools.sh
@@ -54,6 +66,10 @@ crash: setup ## kill the channel and cut its power, at a sample of points; ALL=1
 soak: setup ## twenty senders, random kills and clock jumps for MINUTES (default 15)
 	@tests/tools.sh
 	$(BIN)/python -m tests.crash.soak --write $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
+bench: setup ## speeds as ratios to a peer in the same run; no speed is ever red
+	@tests/tools.sh >&2
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 fixtures: setup ## build the fixtures from their declarations
 	$(BIN)/python -m fixtures.build

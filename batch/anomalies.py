@@ -33,7 +33,10 @@ class Language(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the catalogue. ``code`` is never reused; ``text`` and ``advice`` per language."""
+    """One line of the catalogue. ``code`` is never reused; ``text`` and ``advice`` per language.
+
+    ``clause``: where the rule stands; ``border``: what parts it from its neighbours.
+    """
 
     code: str
     layer: Layer
@@ -41,6 +44,7 @@ class Entry:
     text: dict[Language, str]
     advice: dict[Language, str]
     clause: str
+    border: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,8 @@ class Anomaly:
     ``zone`` is ``ACRF`` or the five characters of a zone or block; ``code`` three digits;
     ``tag``/``value`` the element and what it held (for the sender's eyes only: it may be an
     INSS, so it goes into answers and never into logs); ``line``/``column`` 1-based in the FI;
-    ``part`` the file it was found in; ``explanation`` one English sentence for a person.
+    ``part`` the file it was found in; ``explanation`` one English sentence for a person;
+    ``cause`` the finer reason for a program, of a signature (``signing.doctor.Diagnosis.slug``).
     """
 
     zone: str
@@ -63,6 +68,7 @@ class Anomaly:
     location: str | None = None
     part: str | None = None
     explanation: str | None = None
+    cause: str | None = None
 
     @property
     def error_id(self) -> str:
@@ -84,6 +90,8 @@ def reception(
     part: str | None = None,
     line: int | None = None,
     severity: Severity = Severity.BLOCKING,
+    cause: str | None = None,
 ) -> Anomaly:
     """An anomaly of the reception layer."""
-    return Anomaly("ACRF", code, severity=severity, part=part, line=line, explanation=explanation)
+    words = explanation
+    return Anomaly("ACRF", code, severity, part=part, line=line, explanation=words, cause=cause)

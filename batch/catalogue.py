@@ -105,7 +105,8 @@ def _entry(layer: Layer, code: str, fields: Mapping[str, Any]) -> Entry:
         severity=Severity(fields.get("severity", Severity.BLOCKING)),
         text={language: fields[language][0] for language in Language},
         advice={language: fields[language][1] for language in Language},
-        clause=f"{fields['clause']}. Border: {fields['border']}",
+        clause=fields["clause"],
+        border=fields["border"],
     )
 
 
@@ -172,7 +173,7 @@ def _section(found: Entry) -> Iterator[str]:
     only_warns = f"; W in {warned}" if warned and found.layer is Layer.CONTENT else ""
     prefix = "ACRF-" if found.layer is Layer.RECEPTION else ""
     yield from ("", f"### {prefix}{found.code}", "")
-    yield f"Class {found.severity}{only_warns}. Source: {found.clause}."
+    yield f"Class {found.severity}{only_warns}. Source: {found.clause}. Border: {found.border}."
     yield ""
     yield "| | what is wrong | what to do about it |"
     yield "| --- | --- | --- |"

@@ -36,4 +36,8 @@ class Busy(Fault):
 
 
 class Denied(Exception):
-    """What a sender asked may not be done; the message is a sentence for the sender."""
+    """What a sender asked may not be done; the message is a sentence for the sender.
+
+    Raised below the server, which knows no protocol: by a ``permissions.Forbidden``, or for what
+    no table says. ``sftp_server.refusals.explain`` makes the ``Refusal`` of it.
+    """

@@ -88,6 +88,10 @@ class Inss:
     def parse(cls, text: str) -> Self:
         """Raise InvalidIdentifier (without the number) when the digits do not check."""
         compact = _digits("INSS", text.strip().replace(".", "").replace("-", ""), (11,))
+        if "01" <= compact[2:4] <= "12" and 97 - int(compact[:9]) % 97 == int(compact[9:]):
+            return cls(
+                compact
+            )  # born before 2000, no BIS number: stdnum says so at ten times the cost
         try:
             ssn.validate(compact)
         except ValidationError as error:
@@ -151,13 +155,17 @@ class Quarter:
 
 
 _BASE36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_PAIRS = tuple(first + last for first in _BASE36 for last in _BASE36)
 
 
 def base36(number: int, width: int) -> str:
     """``number`` in base 36 (0-9A-Z), zero-padded; OverflowError when it needs more positions."""
     digits = ""
     rest = number
-    for _ in range(width):
+    while len(digits) + 1 < width:
+        rest, last = divmod(rest, 1296)
+        digits = _PAIRS[last] + digits
+    if len(digits) < width:
         rest, last = divmod(rest, 36)
         digits = _BASE36[last] + digits
     if rest:

@@ -7,7 +7,6 @@ that no caller hands one over.
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 import time
@@ -20,17 +19,12 @@ from typing import Any, TextIO
 
 import structlog
 
-LONGEST = 256
-"""Characters kept of any text: enough to recognise it, too few to flood the log with."""
+from batch.masking import plain_text, without_inss
 
 LINES_PER_MINUTE = 60
 """Of one event that a broken disk, say, can repeat at will; the rest is counted."""
 STRANGERS_LINES = 10
 """The same for what strangers can cause, who come in thousands: of each kind so many, and a sum."""
-
-_INSS_LIKE = re.compile(
-    r"(?<![0-9])[0-9]{2}(?:[./ -]?[0-9]{2}){2}[./ -]?[0-9]{3}[./ -]?[0-9]{2}(?![0-9])", re.ASCII
-)
 
 
 # --- the SFTP server -----------------------------------------------------------------------
@@ -155,6 +149,11 @@ def verified(key: object, service: str, parts: int) -> None:
     _line("verified", set=key, service=service, parts=parts)
 
 
+def signed_with_sha1(sender: object, key: object) -> None:
+    """A set was signed with SHA-1, which only a dated exception of its channel allows."""
+    _line("signed_with_sha1", level="warning", sender=sender, set=key)
+
+
 def ingested(key: object, accepted: int, refused: int) -> None:
     """Every form has its verdict; records and NOTI were committed together."""
     _line("ingested", set=key, accepted=accepted, refused=refused)
@@ -163,6 +162,33 @@ def ingested(key: object, accepted: int, refused: int) -> None:
 def answered(key: object, names: tuple[str, ...]) -> None:
     """All answers of the set are in the sender's folder."""
     _line("answered", set=key, names=list(names))
+
+
+def handed_over(key: object, service: str, ticket: str) -> None:
+    """A set is at the destination of its service, which judges its content."""
+    _line("handed_over", set=key, service=service, ticket=ticket)
+
+
+def not_handed_over(key: object, service: str, reason: str) -> None:
+    """A destination is away, or refuses: this set and those behind it are tried again."""
+    facts = {"set": key, "service": service, "reason": reason}
+    kind = f"not_handed_over: {service}"
+    _rare("not_handed_over", kind, LINES_PER_MINUTE, level="error", **facts)
+
+
+def redelivering(key: object, name: str) -> None:
+    """An answer that an operator asked for again is put back; who asked is in the database."""
+    _line("redelivering", set=key, name=name)
+
+
+def withdrawn(answers: int, senders: int, shown_before: object) -> None:
+    """So many answers had been in OUT for their whole term and left it; they are kept."""
+    _line("withdrawn", answers=answers, senders=senders, shown_before=shown_before)
+
+
+def posted(name: str, service: str) -> None:
+    """A service gave an answer; it is decided, and goes into the sender's folder."""
+    _line("posted", name=name, service=service)
 
 
 def deferred(key: object, reason: str) -> None:
@@ -187,6 +213,43 @@ def worker_failed(key: object, error: BaseException) -> None:
     )
 
 
+# --- what is done ahead --------------------------------------------------------------------
+
+
+def source_away(kind: str, url: str, reason: str) -> None:
+    """A revocation list or responder is out of reach; told once, until it is back."""
+    facts = {"source": kind, "url": url, "reason": reason}
+    _rare("source_away", "source_away", LINES_PER_MINUTE, level="warning", **facts)
+
+
+def source_back(kind: str, url: str) -> None:
+    """What was out of reach has answered."""
+    _rare("source_back", "source_back", LINES_PER_MINUTE, source=kind, url=url)
+
+
+def source_fetched(kind: str, url: str, sha256: str, next_update: object) -> None:
+    """A list or an answer that we did not have yet is kept."""
+    facts = {"source": kind, "url": url, "sha256": sha256, "next_update": next_update}
+    _rare("source_fetched", "source_fetched", LINES_PER_MINUTE, **facts)
+
+
+def measured(host: str, port: int) -> None:
+    """What is measured can be asked for here."""
+    _line("measured", host=host, port=port)
+
+
+def end_near(what: str, days: int, ends: object) -> None:
+    """A certificate or a list ends; told once for each threshold, of however many there are."""
+    _line("end_near", level="warning", what=what, days=days, ends=ends)
+
+
+def chain_head(environment: str, position: int, digest: str) -> None:
+    """The last link of a chain of verdicts, for whoever keeps the log where we cannot write."""
+    # In groups, or eleven digits of it in a row might be masked as those of a person.
+    shown = ":".join(digest[at : at + 8] for at in range(0, len(digest), 8))
+    _line("chain_head", chain=environment, position=position, digest=shown)
+
+
 # --- everything ----------------------------------------------------------------------------
 
 
@@ -202,6 +265,11 @@ def problem(what: str, error: BaseException | None = None) -> None:
     else:
         named = {"error": type(error).__name__, "reason": str(error), "at": _place(error)}
         _rare("problem", "problem", LINES_PER_MINUTE, level="error", what=what, **named)
+
+
+def mended(what: str) -> None:
+    """What a ``problem`` told of is over."""
+    _rare("mended", "mended", LINES_PER_MINUTE, what=what)
 
 
 def _place(error: BaseException) -> str:
@@ -263,7 +331,7 @@ def _writer(stream: TextIO) -> Any:
     readable = structlog.processors.KeyValueRenderer()
     machine = structlog.processors.JSONRenderer()
     return structlog.wrap_logger(
-        structlog.PrintLogger(stream),
+        structlog.WriteLogger(stream),  # line and end in one write: other processes write here too
         wrapper_class=structlog.BoundLogger,
         processors=[
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
@@ -272,7 +340,7 @@ def _writer(stream: TextIO) -> Any:
             time_first,
             readable if stream.isatty() else machine,
         ],
-    )
+    ).bind()  # made now: else once for each line
 
 
 def time_first(
@@ -280,54 +348,3 @@ def time_first(
 ) -> MutableMapping[str, Any]:
     """When, what, and then the rest in the order in which the function gives it."""
     return {"time": facts.pop("time"), "event": facts.pop("event"), **facts}
-
-
-def plain_text(
-    _logger: object, _method: str, facts: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """Every value escaped to printable ASCII and cut: no client can forge or flood a line."""
-    return {key: _plain(value) for key, value in facts.items()}
-
-
-def without_inss(
-    _logger: object, _method: str, facts: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """Mask every eleven digits, however grouped, whose last two check the nine before."""
-    return {key: _masked(value) for key, value in facts.items()}
-
-
-def _plain(value: object) -> Any:
-    match value:
-        case None | bool() | int() | float():
-            return value
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case _:
-            return ascii(str(value))[1:-1][:LONGEST]
-
-
-def _masked(value: object) -> Any:
-    match value:
-        case list():
-            return [_masked(item) for item in value]
-        case str():
-            return _INSS_LIKE.sub(_mask, value)
-        case int() if value >= 10**9 and _mask_needed(f"{value:011d}"):
-            return "[INSS]"
-        case _:
-            return value
-
-
-def _mask(found: re.Match[str]) -> str:
-    return "[INSS]" if _mask_needed(re.sub("[^0-9]", "", found[0])) else found[0]
-
-
-def _mask_needed(digits: str) -> bool:
-    """Does the check number fit, for a birth before 2000 or (a 2 in front) after?
-
-    Wider than the value type on purpose: a date that cannot be is masked as well.
-    """
-    if len(digits) != 11:
-        return False
-    body, check = digits[:9], int(digits[9:])
-    return check in (97 - int(body) % 97, 97 - int("2" + body) % 97)

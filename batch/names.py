@@ -1,10 +1,14 @@
 """The grammar of file names: the only place that knows it (contract, section 1).
 
-    FI|FS . CODE . SSSSSS . YYYYMMDD . NNNNN . E . T . P
-    GO|TD . CODE . SSSSSS . YYYYMMDD . NNNNN . E . T
+    FI|FS       . CODE . SSSSSS . YYYYMMDD . NNNNN . E . T . P     data, signature
+    GO|TD       . CODE . SSSSSS . YYYYMMDD . NNNNN . E . T         start, cancel
+    FO|FS|CO    . CODE . 999999 . YYYYMMDD . NNNNN . E . T . P     answer
+    GO          . CODE . 999999 . YYYYMMDD . NNNNN . E . T         the answer is complete
 
-Reading is lenient on purpose: a name that splits belongs to the set of its stem's text even
-where an element is wrong, so that the set can be answered. ``faults`` says what is wrong with it.
+There are two readings. ``read`` gives a value, which is right in every element and is written in
+full. ``split`` is lenient: a name with the right number of elements belongs to the set of its
+stem's text even where an element is wrong or empty, so that the set can be answered; ``faults``
+says what is wrong with it, and ``unreadable`` what is wrong with a name that does not split.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -118,6 +123,13 @@ class Dropped:
         return f"{self.code}.{self.sender}.{self.day}.{self.sequence}.{self.letter}"
 
     @property
+    def announced(self) -> int | None:
+        """The total as a number; 1 when an older name leaves it out; None when it is not 1 to 9."""
+        if self.total is None:
+            return 1
+        return int(self.total) if re.fullmatch(r"[1-9]", self.total) else None
+
+    @property
     def part_number(self) -> int | None:
         """The part as a number; 1 when an older name leaves it out; None when it is not a digit."""
         if self.part is None:
@@ -125,22 +137,49 @@ class Dropped:
         return int(self.part) if re.fullmatch(r"[0-9]", self.part) else None
 
 
-_ELEMENTS = {Kind.FI: (8, 6), Kind.FS: (8, 6), Kind.GO: (7, 6), Kind.TD: (7, 6)}
+LATELY_SPLIT = 1024
+"""Names kept as they were split: each is asked about a dozen times while its file comes in."""
+_STEM_ELEMENTS = 5
+_AFTER_THE_STEM = {Kind.FI: 2, Kind.FS: 2, Kind.FO: 2, Kind.CO: 2, Kind.GO: 1, Kind.TD: 1}
+_KINDS = {str(kind): kind for kind in Kind}
+_MALFORMED = {Kind.FI: "131", Kind.FS: "132", Kind.GO: "107", Kind.TD: "107"}
 
 
+@lru_cache(maxsize=LATELY_SPLIT)
 def split(text: str) -> Dropped | None:
     """Split a sender's name into its elements; None when it is no FI, FS, GO or TD name at all."""
+    dropped = _split(text)
+    return dropped if dropped is not None and dropped.kind in _MALFORMED else None
+
+
+@lru_cache(maxsize=2048)  # each of a set's names is read some ten times on its way
+def _split(text: str) -> Dropped | None:
+    """The same for a name of any kind; older ones leave out what comes after the stem."""
     kind_text, *elements = text.split(".")
-    if kind_text not in (Kind.FI, Kind.FS, Kind.GO, Kind.TD):
+    kind = _KINDS.get(kind_text)
+    if kind is None:
         return None
-    kind = Kind(kind_text)
-    full, short = _ELEMENTS[kind]
-    if len(elements) + 1 not in (full, short) or "" in elements:
+    if len(elements) - _STEM_ELEMENTS not in (0, _AFTER_THE_STEM[kind]):
         return None
     total = elements[5] if len(elements) > 5 else None
     part = elements[6] if len(elements) > 6 else None
-    code, sender, day, sequence, letter = elements[:5]
+    code, sender, day, sequence, letter = elements[:_STEM_ELEMENTS]
     return Dropped(text, kind, code, sender, day, sequence, letter, total, part)
+
+
+def unreadable(text: str) -> Iterator[str]:
+    """The reception codes of a sender's name that does not split.
+
+    By its beginning it is an FI, FS, GO or TD with too few or too many elements, or nothing known;
+    the former may end before its environment, so that this cannot be read either.
+    """
+    kind, *elements = text.split(".")
+    if kind not in _MALFORMED:
+        yield "129"
+        return
+    yield _MALFORMED[Kind(kind)]
+    if not any(elements[4:5]):
+        yield "144"
 
 
 def faults(name: Dropped, today: date, too_old_days: int, max_parts: int) -> Iterator[str]:
@@ -152,10 +191,12 @@ def faults(name: Dropped, today: date, too_old_days: int, max_parts: int) -> Ite
     if not re.fullmatch(r"[A-Z]{4}", name.code):
         yield "129"
     if not re.fullmatch(r"[0-9]{6}", name.sender):
-        yield {Kind.FI: "131", Kind.FS: "132"}.get(name.kind, "107")
+        yield _MALFORMED.get(name.kind, "129")
     yield from _day_faults(name.day, today, too_old_days)
     yield from _sequence_faults(name.sequence)
-    if name.letter not in ("R", "T", "S"):
+    if not name.letter:
+        yield "144"
+    elif name.letter not in tuple(Environment):
         yield "117"
     if name.total is not None:
         yield from _total_faults(name.total, max_parts)
@@ -179,9 +220,9 @@ def _day_faults(text: str, today: date, too_old_days: int) -> Iterator[str]:
 def _sequence_faults(text: str) -> Iterator[str]:
     if len(text) != 5:
         yield "112"
-    if not re.fullmatch(r"[0-9A-Z]+", text):
+    if not re.fullmatch(r"[0-9A-Z]*", text):
         yield "367"
-    elif not text.strip("0"):
+    elif text and not text.strip("0"):
         yield "127"
 
 
@@ -196,21 +237,75 @@ def _total_faults(text: str, max_parts: int) -> Iterator[str]:
         yield "128"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class PurposeCode:
+    """Four letters A-Z: which service a set is for."""
+
+    letters: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raise InvalidIdentifier unless ``text`` is four letters A-Z."""
+        if not re.fullmatch(r"[A-Z]{4}", text):
+            raise InvalidIdentifier(f"purpose code {text!r}: expected four letters A-Z")
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.letters
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Sequence:
+    """Five of 0-9 and A-Z, not 00000: chosen by the sender, used once a day."""
+
+    positions: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raise InvalidIdentifier unless ``text`` is such a number."""
+        for code in _sequence_faults(text):
+            raise InvalidIdentifier(f"sequence {text!r}: refused by code {code}")
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.positions
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PartOf:
+    """A part of a set: ``number`` of ``total``, both 1 to 9. Written total first."""
+
+    number: int = 1
+    total: int = 1
+
+    @classmethod
+    def parse(cls, total: str, number: str) -> Self:
+        """Raise InvalidIdentifier unless both are one digit and the part is one of the total."""
+        if not all(re.fullmatch(r"[1-9]", digit) for digit in (total, number)):
+            raise InvalidIdentifier("total and part must be one digit, 1 to 9")
+        if int(number) > int(total):
+            raise InvalidIdentifier(f"part {number} of {total}; the total comes first")
+        return cls(int(number), int(total))
+
+    def __str__(self) -> str:
+        return f"{self.total}.{self.number}"
+
+
 @dataclass(frozen=True, slots=True)
 class Stem:
-    """A stem without fault, to write names from. ``str`` gives its text."""
+    """A stem without fault: what identifies a set, or an answer. ``str`` gives its text."""
 
-    code: str
+    code: PurposeCode
     sender: str
     day: date
-    sequence: str
+    sequence: Sequence
     environment: Environment
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raise InvalidIdentifier with the reason unless ``text`` is a right stem."""
         elements = text.split(".")
-        if len(elements) != 5:
+        if len(elements) != _STEM_ELEMENTS:
             raise InvalidIdentifier(f"stem {text!r}: expected CODE.SSSSSS.YYYYMMDD.NNNNN.E")
         code, sender, day, sequence, letter = elements
         name = Dropped(text, Kind.GO, code, sender, day, sequence, letter, None, None)
@@ -220,18 +315,64 @@ class Stem:
         if sender != INSTITUTION:
             SenderNumber.parse(sender)
         when = date(int(day[:4]), int(day[4:6]), int(day[6:]))
-        return cls(code, sender, when, sequence, Environment(letter))
+        return cls(PurposeCode(code), sender, when, Sequence(sequence), Environment(letter))
 
     def __str__(self) -> str:
-        return f"{self.code}.{self.sender}.{self.day:%Y%m%d}.{self.sequence}.{self.environment}"
+        day = f"{self.day.year:04d}{self.day:%m%d}"  # %Y is not padded to four digits everywhere
+        return f"{self.code}.{self.sender}.{day}.{self.sequence}.{self.environment}"
 
-    def data(self, kind: Kind, part: int = 1, total: int = 1) -> str:
-        """The full name of an FI, FS, FO or CO of this stem."""
-        return f"{kind}.{self}.{total}.{part}"
+    @property
+    def of_institution(self) -> bool:
+        """Whether it is the stem of an answer."""
+        return self.sender == INSTITUTION
 
-    def trigger(self, kind: Kind = Kind.GO, total: int = 1) -> str:
-        """The full name of the GO or TD of this stem."""
-        return f"{kind}.{self}.{total}"
+
+@dataclass(frozen=True, slots=True)
+class PartName:
+    """The name of a part: of an FI, FS, FO or CO. ``str`` writes it in full."""
+
+    kind: Kind
+    stem: Stem
+    part: PartOf = PartOf()
+
+    def __str__(self) -> str:
+        return f"{self.kind}.{self.stem}.{self.part}"
+
+    def of(self, kind: Kind) -> PartName:
+        """The otherwise identical name: the FS of an FI or FO, the CO of an FO."""
+        return PartName(kind, self.stem, self.part)
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerName:
+    """The name of a GO or TD. ``str`` writes it in full."""
+
+    kind: Kind
+    stem: Stem
+    total: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.kind}.{self.stem}.{self.total}"
+
+
+def read(text: str) -> PartName | TriggerName:
+    """Read a right name of any kind, an older one without total and part as the one of one.
+
+    Raise InvalidIdentifier with the reason. Whether its day lies in the past and its code is
+    served are no questions of grammar.
+    """
+    dropped = _split(text)
+    if dropped is None:
+        raise InvalidIdentifier(f"name {text!r}: not built as the name of a file of a set")
+    kind, stem = dropped.kind, Stem.parse(dropped.stem)
+    total, number = ("1" if e is None else e for e in (dropped.total, dropped.part))
+    part = PartOf.parse(total, number)
+    from_us, from_them = kind in (Kind.FO, Kind.CO), kind in (Kind.FI, Kind.TD)
+    if (from_us and not stem.of_institution) or (from_them and stem.of_institution):
+        raise InvalidIdentifier(f"name {text!r}: sender {stem.sender} sends no {kind}")
+    if kind in (Kind.GO, Kind.TD):
+        return TriggerName(kind, stem, part.total)
+    return PartName(kind, stem, part)
 
 
 def brussels_day(at: datetime) -> date:

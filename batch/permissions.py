@@ -1,7 +1,9 @@
 """What a sender may do where, and in which state of the set: the one table. Pure.
 
 Who asks knows more or less: the server reads a path and knows its folder, the spool looks under the
-channel's lock and knows what stands there. Both ask here, so nobody else has a rule of his own.
+channel's lock and knows what stands there. Both ask here what may be done with which name. The
+rest of a request is judged where it is known: the flags of an OPEN and the two ends of a RENAME by
+the server, sizes and what was resumed by the spool.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from batch.names import Folder
 class Operation(Enum):
     """What a request wants of a place. Links, and making or removing directories, are not among
     them: those are done nowhere."""
+
+    __hash__ = object.__hash__  # each is one object; that of Enum is a call in Python
 
     LIST = auto()
     STAT = auto()
@@ -35,6 +39,8 @@ class Operation(Enum):
 
 class Spot(Enum):
     """Where, and what stands there."""
+
+    __hash__ = object.__hash__
 
     ROOT = "`/`"
     INBOX = "`IN`, `INTEST`"
@@ -64,44 +70,64 @@ class Why(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Forbidden:
-    """Why an operation is not done, and the sentence for the sender."""
+    """Why an operation is not done, and the sentence for the sender: a cell of the table.
+
+    The server makes a ``home.Refusal`` of it, the spool an error: ``errors.Denied``, mostly.
+    """
 
     why: Why
     text: str
 
 
 _YES = None
-_NONE = Forbidden(Why.NOT_THERE, "no such file")
+NO_SUCH_FILE = _NONE = Forbidden(Why.NOT_THERE, "no such file")
 _OPEN = Forbidden(Why.NOT_THERE, "it is still being uploaded; close it first")
-_HERE = Forbidden(Why.THERE_ALREADY, "a file of this name is there already")
-_FILE = Forbidden(Why.WRONG_KIND, "this is a file, not a directory")
-_DIR = Forbidden(Why.WRONG_KIND, "this is a directory, not a file")
-_ROOT = Forbidden(Why.DENIED, "nothing is written here; use IN or INTEST")
+THERE_ALREADY = _HERE = Forbidden(Why.THERE_ALREADY, "a file of this name is there already")
+_LIST = Forbidden(Why.NOT_THERE, "only the root, IN, OUT, INTEST and OUTTEST can be listed")
+IS_DIRECTORY = _DIR = Forbidden(Why.WRONG_KIND, "this is a directory, not a file")
+_TOP = Forbidden(Why.DENIED, "nothing is written here; use IN or INTEST")
 _FIX = Forbidden(Why.DENIED, "the four folders stay as they are")
 _SEAL = Forbidden(Why.DENIED, "this set is already sealed")
 _OUT = Forbidden(Why.DENIED, "answers are read and removed, not written; use IN or INTEST")
 _BAD = Forbidden(Why.DENIED, "no file can have this name here")
+"""Read by nobody: whoever finds a path wrong says what is wrong with it."""
+NO_RESIZE = Forbidden(Why.DENIED, "a file cannot be cut or grown here; send it again")
+"""In no cell: the size a file has may be set, so it takes a look at the file to refuse another."""
 
-_O = Operation
+
+def too_large(limit: int) -> Forbidden:
+    """In no cell either: ``limit`` is what a name may have in bytes."""
+    return Forbidden(Why.DENIED, f"larger than the {limit} bytes allowed here")
+
+
 _ROWS: dict[Operation, tuple[Forbidden | None, ...]] = {
-    #                   a directory          a name in an inbox          in an outbox
-    #                   root   in     out    free   upl.   stored sealed none   answer nowhere
-    _O.LIST:           (_YES,  _YES,  _YES,  _FILE, _FILE, _FILE, _FILE, _FILE, _FILE, _NONE),
-    _O.STAT:           (_YES,  _YES,  _YES,  _NONE, _YES,  _YES,  _YES,  _NONE, _YES,  _NONE),
-    _O.READ:           (_DIR,  _DIR,  _DIR,  _NONE, _OPEN, _YES,  _YES,  _NONE, _YES,  _NONE),
-    _O.UPLOAD:         (_ROOT, _DIR,  _DIR,  _YES,  _YES,  _YES,  _YES,  _OUT,  _OUT,  _BAD),
-    _O.RESUME:         (_ROOT, _DIR,  _DIR,  _YES,  _YES,  _YES,  _SEAL, _OUT,  _OUT,  _BAD),
-    _O.REMOVE:         (_FIX,  _FIX,  _FIX,  _NONE, _OPEN, _YES,  _SEAL, _NONE, _YES,  _NONE),
-    _O.RENAME:         (_FIX,  _FIX,  _FIX,  _NONE, _OPEN, _YES,  _SEAL, _OUT,  _OUT,  _BAD),
-    _O.RENAME_TO:      (_FIX,  _FIX,  _FIX,  _YES,  _YES,  _HERE, _YES,  _OUT,  _OUT,  _BAD),
-    _O.RENAME_OVER:    (_FIX,  _FIX,  _FIX,  _YES,  _YES,  _YES,  _YES,  _OUT,  _OUT,  _BAD),
-    _O.SET_ATTRIBUTES: (_YES,  _YES,  _YES,  _NONE, _YES,  _YES,  _YES,  _NONE, _YES,  _NONE),
+    #                          a directory       a name in an inbox          in an outbox
+    #                          root  in    out   free   upl.   stored sealed none   answer nowhere
+    Operation.LIST:           (_YES, _YES, _YES, _LIST, _LIST, _LIST, _LIST, _LIST, _LIST, _NONE),
+    Operation.STAT:           (_YES, _YES, _YES, _NONE, _YES,  _YES,  _YES,  _NONE, _YES,  _NONE),
+    Operation.READ:           (_DIR, _DIR, _DIR, _NONE, _OPEN, _YES,  _YES,  _NONE, _YES,  _NONE),
+    Operation.UPLOAD:         (_TOP, _DIR, _DIR, _YES,  _YES,  _YES,  _YES,  _OUT,  _OUT,  _BAD),
+    Operation.RESUME:         (_TOP, _DIR, _DIR, _YES,  _YES,  _YES,  _SEAL, _OUT,  _OUT,  _BAD),
+    Operation.REMOVE:         (_FIX, _FIX, _FIX, _NONE, _OPEN, _YES,  _SEAL, _NONE, _YES,  _NONE),
+    Operation.RENAME:         (_FIX, _FIX, _FIX, _NONE, _OPEN, _YES,  _SEAL, _OUT,  _OUT,  _NONE),
+    Operation.RENAME_TO:      (_FIX, _FIX, _FIX, _YES,  _YES,  _HERE, _YES,  _OUT,  _OUT,  _BAD),
+    Operation.RENAME_OVER:    (_FIX, _FIX, _FIX, _YES,  _YES,  _YES,  _YES,  _OUT,  _OUT,  _BAD),
+    Operation.SET_ATTRIBUTES: (_YES, _YES, _YES, _NONE, _YES,  _YES,  _YES,  _NONE, _YES,  _NONE),
 }  # fmt: skip
 """_YES: it is done. A whole file may come under a sealed name, by upload or by rename: it touches
 nothing that is sealed, and is a repeat or another content (docs/decisions/0004). Setting times,
 modes or the size a file has succeeds and changes nothing, because clients set them."""
 
 TABLE = {operation: dict(zip(Spot, row, strict=True)) for operation, row in _ROWS.items()}
+
+
+def _everywhere(spots: tuple[Spot, ...]) -> dict[Operation, Forbidden | None]:
+    """By operation: why it is done at none of these spots; None where it is done at one."""
+    rows = {operation: [row[spot] for spot in spots] for operation, row in TABLE.items()}
+    return {operation: row[0] if all(row) else None for operation, row in rows.items()}
+
+
+_IN_INBOX, _IN_OUTBOX = _everywhere(OF_INBOX), _everywhere(OF_OUTBOX)
 
 
 def forbidden(operation: Operation, spot: Spot) -> Forbidden | None:
@@ -111,34 +137,4 @@ def forbidden(operation: Operation, spot: Spot) -> Forbidden | None:
 
 def of_files(operation: Operation, folder: Folder) -> Forbidden | None:
     """Why an operation is done on no file of a folder whatever; None where it depends."""
-    answers = [TABLE[operation][spot] for spot in (OF_INBOX if folder.is_inbox else OF_OUTBOX)]
-    return answers[0] if all(answers) else None
-
-
-def document() -> str:
-    """The table for people, in Markdown, with the sentences of its refusals below it."""
-    told = list(dict.fromkeys(f for row in TABLE.values() for f in row.values() if f is not None))
-    lines = [
-        "| | " + " | ".join(spot.value for spot in Spot) + " |",
-        "|" + " --- |" * (len(Spot) + 1),
-    ]
-    for operation in Operation:
-        cells = (TABLE[operation][spot] for spot in Spot)
-        shown = ("yes" if c is None else f"{c.why.value} ({1 + told.index(c)})" for c in cells)
-        lines.append(f"| {_WORDS[operation]} | " + " | ".join(shown) + " |")
-    lines += ["", *(f"{number}. {found.text}" for number, found in enumerate(told, 1))]
-    return "\n".join(lines)
-
-
-_WORDS = {
-    _O.LIST: "list (OPENDIR)",
-    Operation.STAT: "look (STAT, LSTAT)",
-    Operation.READ: "read (OPEN)",
-    Operation.UPLOAD: "upload whole (OPEN)",
-    Operation.RESUME: "resume (OPEN without truncate)",
-    Operation.REMOVE: "remove (REMOVE)",
-    Operation.RENAME: "give up the name (RENAME, posix-rename)",
-    Operation.RENAME_TO: "take the name (RENAME)",
-    Operation.RENAME_OVER: "take the name (posix-rename)",
-    Operation.SET_ATTRIBUTES: "set times, mode, its own size (SETSTAT)",
-}
+    return (_IN_INBOX if folder.is_inbox else _IN_OUTBOX)[operation]

@@ -6,11 +6,15 @@ or keys comes along.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from batch import supervisor
 from batch.errors import Fault
 from batch.settings import Settings
+
+_GIVES_WAY = 5
+"""Of 19: what is done ahead gives way to what is asked now, and still gets a third of a share."""
 
 
 def _ready(host: str, port: int) -> None:
@@ -29,10 +33,19 @@ def main(arguments: list[str]) -> int:
             from batch.sftp_server import server
 
             server.main(settings, _ready)
-        else:
-            from batch.worker import process
+        elif role == "dispatch":
+            from batch.dispatch import process as dispatch
 
-            process.main(settings)
+            dispatch.main(settings)
+        elif role == "upkeep":
+            os.nice(_GIVES_WAY)  # before the imports, which the others' start would wait for
+            from batch.upkeep import process as upkeep
+
+            upkeep.main(settings)
+        else:
+            from batch.worker import process as worker
+
+            worker.main(settings)
     except (Fault, OSError) as fault:
         sys.stderr.write(f"fla-batch {role}: {fault}\n")
         return supervisor.CANNOT_START

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from batch.identifiers import EnterpriseNumber, NssoNumber, Quarter, SenderNumber
@@ -60,12 +60,45 @@ class RegisteredCertificate:
     not_after: datetime
     valid: Interval
 
+    @property
+    def end(self) -> datetime:
+        """From when on it no longer signs."""
+        return min(self.not_after, self.valid.until or self.not_after)
+
+
+WARN_DAYS = (90, 30, 7, 0)
+"""Before an end: a CA takes weeks for a new certificate, and a sender days to install it; 0 is the
+end itself."""
+
+
+def warning_of(left: timedelta, life: timedelta | None = None) -> int | None:
+    """Which of WARN_DAYS is reached with so much ``left``; None: none yet.
+
+    Of what lives ``life`` only those that are at most half of it: a list made for a week is not to
+    be warned of from its first day on.
+    """
+    days = [d for d in WARN_DAYS if life is None or timedelta(days=2 * d) <= life]
+    return min((d for d in days if left <= timedelta(days=d)), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
     """The right of a channel to use a service (ChaMan's ticked authorisation)."""
 
     service: str
+    valid: Interval
+
+
+SHA1 = "sha1"
+"""The exception to sign with SHA-1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """What a channel may do for a while against the rules, and why; always with an end."""
+
+    what: str
+    reason: str
     valid: Interval
 
 
@@ -83,9 +116,25 @@ class Channel:
     grants: tuple[Grant, ...] = ()
     legacy: bool = False
     """May log in with SHA-1 signatures (``ssh-rsa``), which its old client alone can make."""
+    exceptions: tuple[Exemption, ...] = ()
 
     def may_use(self, service: str, at: datetime) -> bool:
         return any(g.service == service and g.valid.covers(at) for g in self.grants)
+
+    def exception(self, what: str, at: datetime) -> Exemption | None:
+        """The exception to do ``what`` that holds at ``at``, if there is one."""
+        return next((e for e in self.exceptions if e.what == what and e.valid.covers(at)), None)
+
+    def first_gap(self, at: datetime) -> datetime | None:
+        """The first instant from ``at`` on without a certificate to sign with; None when closed.
+
+        A certificate ends with its interval or with its own validity, whichever comes first.
+        """
+        if self.open.until is not None and self.open.until <= at:
+            return None
+        while following := [c.end for c in self.certificates if c.valid.since <= at < c.end]:
+            at = max(following)
+        return at
 
     def certificates_at(self, at: datetime) -> tuple[RegisteredCertificate, ...]:
         return tuple(c for c in self.certificates if c.valid.covers(at))

@@ -11,9 +11,9 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -23,7 +23,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from batch import routed
 from batch.errors import InstanceError
+from batch.routed import RoutedService
+from batch.signing import pkcs11_uri
 
 MEGABYTE = 1_000_000
 _PREFIX = "FLA_BATCH_"
@@ -44,6 +47,10 @@ class Settings(BaseSettings):
 
     fla_codes: Annotated[tuple[str, ...], NoDecode] = Field(
         ("FLAD",), description="purpose codes of the FLA; the official one is not public"
+    )
+
+    services: dict[str, RoutedService] = Field(
+        {}, description="services beside the FLA, by name; see below and docs/services.md"
     )
 
     grace_seconds: float = Field(
@@ -82,12 +89,62 @@ class Settings(BaseSettings):
         ge=1,
         description="largest FS: a CMS with a chain is under 16 kB, base64 adds a third",
     )
+    signature_qualified: bool = Field(
+        False,
+        description="sign only with a certificate that says it is qualified for electronic "
+        "signatures or seals (ETSI EN 319 412-5), asked at registration and for every set: 153",
+    )
     max_forms: int = Field(1_000_000, ge=1, description="forms in one FI; more is refused with 275")
+    min_form_bytes: int = Field(
+        100,
+        ge=1,
+        description="more than 1,000 forms that are shorter than this on average are refused with "
+        "172: each would be answered with ten times its bytes",
+    )
     max_answer_bytes: int = Field(
         50 * MEGABYTE, ge=1, description="a larger FO is sent as CO, a ZIP (contract, section 3)"
     )
+    answers_kept_days: float = Field(
+        400.0,
+        ge=0,
+        le=36_500,
+        description="days an answer stays in OUT unless its sender deletes it: who declares once a "
+        "year still finds the last ones. Then it is kept in the archive and can be redelivered; 0 "
+        "leaves it there for ever",
+    )
     max_attempts: int = Field(
         3, ge=1, description="a set that stopped the worker this often goes to quarantine"
+    )
+
+    institution_key_uri: str | None = Field(
+        None,
+        description="where the key that signs the answers lies in a PKCS#11 token (RFC 7512): "
+        "token (or serial), object (or id), module-path, pin-source=file:/...; without it, "
+        "keys/institution.key. The PIN itself may not stand here; see docs/operate.md",
+    )
+    undecided_hours: float = Field(
+        24.0,
+        gt=0,
+        le=24 * 365,
+        description="a set whose signature waits this long for a source of revocations goes to "
+        "quarantine: a CA mends its outages within a day, and its sender waits for an answer",
+    )
+    revocation_fetch: bool = Field(
+        True,
+        description="fetch the revocation lists and OCSP answers that the registered certificates "
+        "name; off where the channel may not reach them, and CRLs are given by `trust add`",
+    )
+    revocation_private: bool = Field(
+        False,
+        description="fetch them from loopback and private addresses too; only for closed networks: "
+        "else whoever issues a certificate could have us ask our own machines",
+    )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="port for Prometheus, on the loopback only; 0 is none, since whoever has a "
+        "login on this machine can read it: numbers of senders, addresses of CAs, how much waits",
     )
 
     min_free_bytes: int = Field(
@@ -117,7 +174,8 @@ class Settings(BaseSettings):
         100_000,
         ge=1,
         description="sets in `sealed` above which a GO is refused for now: while the database is "
-        "away they wait, and each takes a dozen inodes",
+        "away they wait, and each takes a dozen inodes; a sender may have as many there as places "
+        "are left, so that none fills it for the others",
     )
 
     window_first_year: int = Field(
@@ -128,7 +186,8 @@ class Settings(BaseSettings):
     max_connections: int = Field(
         200,
         ge=1,
-        description="connections at once: at 40 kB each, far below the descriptors we have",
+        description="connections at once: with their files they fit in the usual limit of 1024 "
+        "open files",
     )
     max_connections_per_sender: int = Field(
         8, ge=1, description="connections at once of one sender: parallel clients use up to 4"
@@ -142,19 +201,22 @@ class Settings(BaseSettings):
     connections_per_second: float = Field(
         100.0,
         gt=0,
-        description="connections a second of one address: a third of a core at worst; ten seconds' "
-        "worth may come at once, so that who shares an address with a burst still gets in",
+        description="connections a second of one address that do not log in: each costs a key "
+        "exchange, for anybody who knocks; ten seconds' worth may come at once, so that who shares "
+        "an address with a burst still gets in",
     )
     max_failed_logins: int = Field(
         20,
         ge=1,
-        description="connections of one address that may fail to log in before it is refused; one "
-        "is forgotten every 3 seconds, and a login that succeeds never counts",
+        description="connections of one address that may end with no login but a failed try, "
+        "whoever's, before all of that address are refused; one is forgotten every 3 seconds, and "
+        "a login that succeeds, or had to make room for others, neither counts nor forgives",
     )
     penalty_seconds: float = Field(
         60.0,
         ge=0,
-        description="an address that goes on failing is refused at most this long after the last",
+        description="an address whose logins go on failing is refused at most this long after the "
+        "last that failed",
     )
     max_handles: int = Field(
         32, ge=1, description="open files of one session: clients pipeline fewer than 16"
@@ -174,6 +236,13 @@ class Settings(BaseSettings):
         description="a session is closed after this in all: a key that was taken away ends with it",
     )
 
+    @field_validator("institution_key_uri")
+    @classmethod
+    def _key_uri(cls, given: str | None) -> str | None:
+        if given is not None:
+            pkcs11_uri.parse(given)
+        return given
+
     @field_validator("fla_codes", mode="before")
     @classmethod
     def _codes(cls, given: object) -> object:
@@ -185,6 +254,13 @@ class Settings(BaseSettings):
             if not isinstance(code, str) or not re.fullmatch(r"[A-Z]{4}", code):
                 raise ValueError(f"{code!r} is no purpose code: expected four letters A-Z")
         return tuple(codes)
+
+    @model_validator(mode="after")
+    def _services(self) -> Self:
+        wrong = routed.fault(self.services, self.fla_codes)
+        if wrong is not None:
+            raise ValueError(f"services: {wrong}")
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -184,6 +184,10 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """No state but a step's third ending: undecided for now, for this reason; look again later."""
+    """No state but a step's third ending: undecided for now, for this reason; look again later.
+
+    ``source``: what is missing is a source of revocations, and not another set's verdict.
+    """
 
     reason: str
+    source: bool = False

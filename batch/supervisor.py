@@ -19,7 +19,10 @@ from batch.settings import Settings
 from batch.storage import recovery
 from batch.storage.instance import Instance
 
-ROLES = ("worker", "sftp")
+LAST = "upkeep"
+"""Started when the others are: nobody waits for it, and on a small machine they would."""
+ROLES = (LAST, "worker", "sftp")
+"""Always; ``dispatch`` as well where there are services that judge elsewhere."""
 DRAIN_SECONDS = 15.0
 """How long a process may take to finish what it has in hand after SIGTERM."""
 RESTART_SECONDS = 1.0
@@ -57,11 +60,15 @@ class Supervisor:
                 journal.problem(found)
             signal.signal(signal.SIGTERM, self._stop)
             signal.signal(signal.SIGINT, self._stop)
-            for role in ROLES:
+            for role in sorted(self._roles, key=lambda role: role == LAST):
                 self._start(role)
             code = self._watch(time.monotonic())
             self._drain()
             return code
+
+    @property
+    def _roles(self) -> tuple[str, ...]:
+        return ("dispatch", *ROLES) if self.settings.services else ROLES
 
     def _start_again(self, role: str) -> None:
         """A machine without a process or a descriptor to spare is tried again, and ends nothing."""
@@ -96,8 +103,8 @@ class Supervisor:
         self._stopping = True
 
     def _drain(self) -> None:
-        """First nothing new comes in, then the worker finishes what it has in hand."""
-        for role in reversed(ROLES):
+        """First nothing new comes in, then the others finish what they have in hand."""
+        for role in reversed(self._roles):
             process = self._running[role]
             process.terminate()
             try:

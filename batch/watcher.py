@@ -26,7 +26,7 @@ from batch.identifiers import SenderNumber
 from batch.ingest.receive import Waits
 from batch.names import INBOXES, Folder
 from batch.storage import sealing
-from batch.storage.inbox import Inbox, Seen
+from batch.storage.inbox import Seen
 from batch.storage.instance import Instance
 from batch.storage.layout import Layout
 
@@ -61,9 +61,13 @@ class Hints(FileSystemEventHandler):
             return
         sender, folder = path.parent.parent.name, path.parent.name
         if folder in INBOXES and sender.isdigit():
-            with self._guard:
-                self._places.add((SenderNumber(sender), Folder(folder)))
-                self.woken.set()
+            self.again((SenderNumber(sender), Folder(folder)))
+
+    def again(self, place: Place) -> None:
+        """Look again at this inbox, after the others had their turn."""
+        with self._guard:
+            self._places.add(place)
+            self.woken.set()
 
     def take(self) -> set[Place]:
         """The inboxes hinted at since the last call."""
@@ -190,13 +194,15 @@ class Watcher:
         unfinished = math.inf if patient else settings.unfinished_seconds
         waits = Waits(settings.grace_seconds, unfinished, settings.settle_seconds)
         home = self.instance.spool.sender(sender)
-        with home.locked(), Inbox.opened(self.instance.layout, sender, folder) as inbox:
+        with home.locked(), home.inbox(folder) as inbox:
             swept = sealing.sweep(inbox, self._seen[place], waits, datetime.now(UTC))
         for stem, error in swept.failed:
             journal.problem(f"{sender}/{folder}: {stem} cannot be sealed", error)
         for key in swept.sealed:
             journal.sealed(key)
             self.work.set()
+        if swept.more:
+            self._hints.again(place)
         if swept.waiting:
             self._active.add(place)
         else:

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from batch import journal
+
 FORBID_SKIPS = "FLA_BATCH_TESTS_FORBID_SKIPS"
 
 SLOW_TIERS = (Path("tests/crash"), Path("tests/bench"))
@@ -31,6 +33,7 @@ def skips_forbidden() -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: run by make ci-long, not by make test")
+    config.addinivalue_line("markers", "shows(*codes): the codes it shows, for docs/coverage.md")
     config.addinivalue_line(
         "markers", "needs(*programs_or_files): skipped and counted where one is absent"
     )
@@ -53,6 +56,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def _there(needed: str, root: Path) -> bool:
     return (root / needed).exists() if "/" in needed else shutil.which(needed) is not None
+
+
+@pytest.fixture(autouse=True)
+def own_throttle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test hears what the log of one before it held back."""
+    monkeypatch.setattr(journal, "_throttle", journal.Throttle())
 
 
 @pytest.hookimpl(wrapper=True)

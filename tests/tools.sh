@@ -7,8 +7,11 @@ cd "$(dirname "$0")/.."
 
 wanted=""
 for pair in ssh:openssh-client sftp:openssh-client ssh-keygen:openssh-client openssl:openssl \
+    /usr/lib/openssh/sftp-server:openssh-sftp-server \
     strace:strace faketime:faketime mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs \
     psftp:putty-tools lftp:lftp curl:curl rclone:rclone sshfs:sshfs fusermount3:fuse3 \
+    softhsm2-util:softhsm2 \
+    /usr/sbin/sshd:openssh-server xmllint:libxml2-utils sqlite3:sqlite3 valgrind:valgrind \
     javac:default-jdk-headless /usr/share/java/jsch.jar:libjsch-java node:nodejs npm:npm; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || [ -e "${pair%%:*}" ] && continue
     case " $wanted " in *" ${pair#*:} "*) ;; *) wanted="$wanted ${pair#*:}" ;; esac
@@ -17,6 +20,14 @@ done
 if [ -n "$wanted" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "installing for the tests:$wanted"
     export DEBIAN_FRONTEND=noninteractive
+    # The bench starts an sshd of its own: the machine's is not to be started or enabled by this.
+    unit=/etc/systemd/system/ssh.service
+    case "$wanted" in *openssh-server*)
+        [ -e $unit ] || [ -L $unit ] || {
+            mkdir -p ${unit%/*} && ln -s /dev/null $unit &&
+                echo "ssh.service stays masked; to use it: systemctl unmask ssh"
+        } ;;
+    esac
     # shellcheck disable=SC2086 # the packages are words of their own
     { apt-get update && apt-get install --yes --no-install-recommends $wanted; } >/dev/null 2>&1 ||
         echo "apt-get could not install them; their tests will be skipped"

@@ -24,9 +24,16 @@ def add_to(app: typer.Typer) -> None:
 
 def check(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(help="FI, FS and GO files of one or more sets.")],
-    folder: Annotated[str | None, typer.Option(help="IN or INTEST; by the name's letter.")] = None,
-    sender: Annotated[str | None, typer.Option(help="The channel's sender number.")] = None,
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="FI, FS and GO files of one or more sets.", metavar="FILE"),
+    ],
+    folder: Annotated[
+        str | None, typer.Option(help="IN or INTEST; by the name's letter.", metavar="FOLDER")
+    ] = None,
+    sender: Annotated[
+        str | None, typer.Option(help="The channel's sender number.", metavar="SENDER")
+    ] = None,
     json: output.Json = False,
 ) -> None:
     """Say what the channel would answer to these files; nothing is sent or recorded.
@@ -80,6 +87,7 @@ def _anomaly(found: Anomaly) -> dict[str, Any]:
         "class": found.severity,
         "text": catalogue.text(found, Language.EN),
         "explanation": found.explanation,
+        "cause": found.cause,
         "part": found.part,
         "line": found.line,
         "tag": found.tag,
@@ -95,7 +103,7 @@ def _print(item: Rehearsed) -> None:
     title = f"{item.stem} in {item.folder}: {verdict}"
     if item.forms:
         title += f", {len(item.forms) - refused} forms accepted, {refused} refused"
-    output.table(title, ("where", "line", "code", "class", "text", "in words"), rows)
+    output.table(title, ("where", "line", "code", "class", "text", "cause", "in words"), rows)
     output.console.print("Only the channel can decide:")
     for code in item.undecided:
         output.console.print(f"  {code} {catalogue.entry(Layer.RECEPTION, code).text[Language.EN]}")
@@ -104,4 +112,5 @@ def _print(item: Rehearsed) -> None:
 def _row(where: str, found: Anomaly) -> tuple[object, ...]:
     text = catalogue.text(found, Language.EN)
     place = where or found.part or ""
-    return (place, found.line, found.error_id, found.severity, text, found.explanation)
+    said = (text, found.cause, found.explanation)
+    return (place, found.line, found.error_id, found.severity, *said)

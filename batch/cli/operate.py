@@ -11,7 +11,7 @@ import typer
 
 from batch import catalogue, journal, settings, supervisor
 from batch.anomalies import Anomaly, Language, Layer
-from batch.cli import output
+from batch.cli import answers, archives, output
 from batch.cli.values import one_of, parsed
 from batch.errors import InstanceError, OperatorError
 from batch.identifiers import EnterpriseNumber, Inss, InvalidIdentifier
@@ -24,6 +24,10 @@ from batch.storage.reports import Report
 
 submission = typer.Typer(no_args_is_help=True, help="Sets that came in, and what became of them.")
 account = typer.Typer(no_args_is_help=True, help="Learning accounts.")
+
+Quarantined = Annotated[
+    str, typer.Argument(help="The stem of a set in quarantine.", metavar="STEM")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -55,8 +59,10 @@ def init(context: typer.Context, json: output.Json = False) -> None:
 
 def serve(
     context: typer.Context,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[str | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", metavar="HOST")] = None,
+    port: Annotated[
+        str | None, typer.Option(help="Port to listen on; 0 takes a free one.", metavar="P")
+    ] = None,
 ) -> None:
     """Run the channel: SFTP server, watcher and worker, until SIGTERM, which drains.
 
@@ -76,12 +82,17 @@ def serve(
 def list_submissions(
     context: typer.Context,
     only_problems: Annotated[
-        bool, typer.Option("--problems", help="Only what an operator must look at; exit 1 if any.")
+        bool,
+        typer.Option(
+            "--problems",
+            help="Only sets in quarantine, and files and rows that do not fit together; exit 1 if "
+            "there are any.",
+        ),
     ] = False,
     thorough: Annotated[
         bool, typer.Option(help="With --problems: every archived set and shown answer as well.")
     ] = False,
-    limit: Annotated[int, typer.Option(help="At most this many sets.")] = 1000,
+    limit: Annotated[int, typer.Option(help="At most this many sets.", metavar="N")] = 1000,
     json: output.Json = False,
 ) -> None:
     """The latest sets: state, forms accepted and refused, codes; quarantine included."""
@@ -152,7 +163,9 @@ def _line(line: reports.Line) -> tuple[object, ...]:
 @submission.command("show")
 def show_submission(
     context: typer.Context,
-    stem: Annotated[str, typer.Argument(help="Its stem, or the name of any of its files.")],
+    stem: Annotated[
+        str, typer.Argument(help="Its stem, or the name of any of its files.", metavar="STEM")
+    ],
     json: output.Json = False,
 ) -> None:
     """One set: state, verdicts with their text, answers, times."""
@@ -167,7 +180,7 @@ def show_submission(
 @submission.command("retry")
 def retry_submission(
     context: typer.Context,
-    stem: Annotated[str, typer.Argument(help="The stem of a set in quarantine.")],
+    stem: Quarantined,
     json: output.Json = False,
 ) -> None:
     """Try a set in quarantine again, from where it stood."""
@@ -181,7 +194,7 @@ def retry_submission(
 @submission.command("refuse")
 def refuse_submission(
     context: typer.Context,
-    stem: Annotated[str, typer.Argument(help="The stem of a set in quarantine.")],
+    stem: Quarantined,
     json: output.Json = False,
 ) -> None:
     """Give the final word on a set in quarantine that cannot be mended: refused, code 430.
@@ -193,6 +206,10 @@ def refuse_submission(
         output.document({"refused": wished})
     else:
         output.console.print(f"{stem}: will be refused with code 430")
+
+
+submission.command("resend")(answers.redeliver)
+submission.command("evidence")(archives.evidence)
 
 
 def _wish(
@@ -213,9 +230,15 @@ def _wish(
 @account.command("show")
 def show_account(
     context: typer.Context,
-    inss: Annotated[str, typer.Argument(help="The worker's identification number.")],
-    employer: Annotated[str, typer.Option(help="The employer's enterprise number.")],
-    environment: Annotated[str, typer.Option(help="production or test.")] = "production",
+    inss: Annotated[
+        str, typer.Argument(help="The worker's identification number.", metavar="INSS")
+    ],
+    employer: Annotated[
+        str, typer.Option(help="The employer's enterprise number.", metavar="NUMBER")
+    ],
+    environment: Annotated[
+        str, typer.Option(help="production or test.", metavar="WHICH")
+    ] = "production",
     history: Annotated[bool, typer.Option("--history", help="Show former versions too.")] = False,
     json: output.Json = False,
 ) -> None:
@@ -261,7 +284,9 @@ def _span(line: accounts.TrainingLine) -> tuple[object, ...]:
 
 
 def anomaly(
-    code: Annotated[str, typer.Argument(help="A code, such as 125, ACRF-125 or 00024-004.")],
+    code: Annotated[
+        str, typer.Argument(help="A code, such as 125, ACRF-125 or 00024-004.", metavar="CODE")
+    ],
     json: output.Json = False,
 ) -> None:
     """What a code means, in four languages, and what to do about it."""
@@ -277,11 +302,14 @@ def anomaly(
         rows = [(lang, entry.text[lang], entry.advice[lang]) for lang in Language]
         title = f"{entry.code}, {entry.layer}, class {entry.severity} ({entry.clause})"
         output.table(title, ("", "text", "what to do"), rows)
+        output.console.print(f"Border: {entry.border}")
 
 
 def _find(instance: Instance, text: str) -> list[Report]:
     stem = reports.stem_of(text)
-    found = [r for e in (instance.production, instance.test) for r in reports.reports(e, stem)]
+    kept = instance.settings.answers_kept_days
+    engines = (instance.production, instance.test)
+    found = [report for engine in engines for report in reports.reports(engine, stem, kept)]
     if not found:
         raise OperatorError(f"{text}: no set with this stem was sealed here")
     return found
@@ -308,24 +336,36 @@ def _print(report: Report) -> None:
         ("ticket", report.ticket),
         ("signed by", report.signer),
         ("forms", _forms(report)),
+        ("handed over", _delivery(report.delivery)),
         ("problem", report.problem),
     ]
     output.table(f"{report.stem} (content {report.ordinal})", ("", ""), facts)
     output.table(
         "Verdicts",
-        ("code", "class", "text", "where", "in words"),
+        ("code", "class", "text", "where", "cause", "in words"),
         [
-            (f.error_id, f.severity, _text(f.error_id), _where(f), f.explanation)
+            (f.error_id, f.severity, _text(f.error_id), _where(f), f.cause, f.explanation)
             for f in report.findings
         ],
     )
     output.table(
         "Answers",
-        ("name", "decided at", "in OUT at", "bytes"),
-        [(a.name, a.decided_at, a.emitted_at, a.size) for a in report.answers],
+        ("name", "decided at", "in OUT at", "stays until", "left OUT at", "bytes"),
+        [
+            (a.name, a.decided_at, a.shown_at, a.kept_until, a.left_at, a.size)
+            for a in report.answers
+        ],
     )
     events = [(e.at, e.what, e.detail) for e in report.events]
     output.table("What happened", ("at", "what", "detail"), events)
+
+
+def _delivery(found: reports.Handover | None) -> str | None:
+    if found is None:
+        return None
+    if found.delivered_at is not None:
+        return f"to {found.service}, {found.delivered_at}"
+    return f"not yet to {found.service}, {found.attempts} tries: {found.problem or 'none failed'}"
 
 
 def _forms(report: Report) -> str:

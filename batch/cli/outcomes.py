@@ -25,8 +25,9 @@ class Report:
 
     @property
     def good(self) -> bool:
-        """Sent and, when waited for, received well with every form accepted."""
-        return self.outcome is None or self.outcome.verdict is Verdict.ACCEPTED
+        """Sent and, when waited for, received well with every form accepted that is judged here."""
+        good = (Verdict.ACCEPTED, Verdict.RECEIVED)
+        return self.outcome is None or self.outcome.verdict in good
 
 
 def show(reports: Sequence[Report], json: bool) -> None:

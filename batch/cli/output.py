@@ -27,6 +27,17 @@ PIPED_WIDTH = 240
 """Columns of a table that goes into a pipe: no terminal folds it, and ``cut`` can have it."""
 
 
+class Marked(str):
+    """The text of a cell that has a colour on a terminal."""
+
+    style: str
+
+    def __new__(cls, text: str, style: str) -> Marked:
+        made = super().__new__(cls, text)
+        made.style = style
+        return made
+
+
 def _console(stderr: bool) -> Console:
     shown = Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False)
     if not shown.is_terminal and "COLUMNS" not in os.environ:
@@ -84,7 +95,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for name in names:
         grid.add_column(name, overflow="fold")
     for row in cells:
-        grid.add_row(*(Text(cell) for cell in row))
+        grid.add_row(*map(_text, row))
     console.print(grid)
 
 
@@ -92,7 +103,13 @@ def _cell(value: object) -> str:
     """Instants as Brussels shows them, with their offset: one convention on every screen."""
     if isinstance(value, datetime):
         return value.astimezone(BRUSSELS).isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, Marked):
+        return value
     return "" if value is None else str(value)
+
+
+def _text(cell: str) -> Text:
+    return Text(cell, style=cell.style if isinstance(cell, Marked) else "")
 
 
 def _least_width(names: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
@@ -112,6 +129,6 @@ def _print_blocks(title: str, names: Sequence[str], cells: Sequence[Sequence[str
         block.add_column(overflow="fold")
         for name, text in zip(names, row, strict=True):
             if text:
-                block.add_row(f"  {name}", Text(text))
+                block.add_row(f"  {name}", _text(text))
         console.print(block)
         console.print()

@@ -1,4 +1,4 @@
-"""Commands on the registers: ``enterprise``, ``channel``, ``mandate``, ``trust``.
+"""Commands on the registers: ``enterprise``, ``channel``, ``mandate``.
 
 Values come in as plain text and are parsed here: a bad value is refused with a reason and exit 1,
 where the option types of the command line library would call it bad syntax (exit 2).
@@ -6,30 +6,27 @@ where the option types of the command line library would call it bad syntax (exi
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from batch.cli import output
+from batch import routed
+from batch.cli import exceptions, output, rollover
 from batch.cli.values import instant, one_of, parsed, read_file
 from batch.errors import OperatorError
 from batch.identifiers import EnterpriseNumber, InvalidIdentifier, NssoNumber, Quarter, SenderNumber
 from batch.names import BRUSSELS
 from batch.registers import Channel, Enterprise, Mandate, Quality
 from batch.storage.instance import Instance
-from batch.storage.register_files import Trusted
 from batch.storage.registers_admin import NewChannel, RegistersAdmin
 from batch.storage.registers_tables import Fact
 
-SERVICES = ("FLA",)
-"""Services a channel may be granted; each is one the worker has a judge for."""
+CERTIFICATE = "Signing certificate, PEM or DER; a PEM may hold the CAs above it too."
 
-TRUST_LIMIT = 64_000_000
-"""Bytes; a revocation list of a national CA reaches tens of megabytes."""
-
-PARTS = ("grants", "ssh_keys", "certificates")
+PARTS = ("grants", "ssh_keys", "certificates", "exceptions")
 """What a channel has several of, with intervals: shown in tables of their own."""
 
 
@@ -43,19 +40,23 @@ def add_to(app: typer.Typer) -> None:
         ("enterprise", enterprise),
         ("channel", channel),
         ("mandate", mandate),
-        ("trust", trust),
     ):
         app.add_typer(group, name=name)
+    exceptions.add_to(channel, _channel)
 
 
 enterprise = _group("Enterprises: employers, and those who send for them.")
 channel = _group("Channels: who may log in, sign and use which service.")
 mandate = _group("Mandates: which enterprise may send for which employer, by quarters.")
-trust = _group("Trust: the authorities whose certificates may sign, and their revocation lists.")
 
 Number = Annotated[str, typer.Argument(help="Enterprise number (CBE).", metavar="NUMBER")]
 Sender = Annotated[str, typer.Argument(help="Sender number, like 000001.", metavar="SENDER")]
 Service = Annotated[str, typer.Argument(help="Name of the service, like FLA.", metavar="SERVICE")]
+
+
+def _service(context: typer.Context, name: str) -> str:
+    """A service of the settings, or the FLA."""
+    return one_of("service", routed.names(context.obj.services), name)
 
 
 @enterprise.command("add")
@@ -64,7 +65,10 @@ def enterprise_add(
     number: Number,
     name: Annotated[str, typer.Option("--name", help="Its name.", metavar="TEXT")],
     nsso: Annotated[
-        str | None, typer.Option("--nsso", help="Its NSSO (RSZ, ONSS) number, if it has one.")
+        str | None,
+        typer.Option(
+            "--nsso", help="Its NSSO (RSZ, ONSS) number, if it has one.", metavar="NUMBER"
+        ),
     ] = None,
     json: output.Json = False,
 ) -> None:
@@ -95,9 +99,7 @@ def channel_open(  # noqa: PLR0913 - one parameter per option of the contract
     ssh_key: Annotated[
         str, typer.Option("--ssh-key", help="Public SSH key, OpenSSH or RFC 4716.", metavar="FILE")
     ],
-    certificate: Annotated[
-        str, typer.Option("--certificate", help="Signing certificate, PEM or DER.", metavar="FILE")
-    ],
+    certificate: Annotated[str, typer.Option("--certificate", help=CERTIFICATE, metavar="FILE")],
     service: Annotated[
         list[str],
         typer.Option("--service", help="Service it may use; may be repeated.", metavar="SERVICE"),
@@ -111,19 +113,25 @@ def channel_open(  # noqa: PLR0913 - one parameter per option of the contract
         user=user,
         ssh_key=read_file("--ssh-key", ssh_key),
         certificate=read_file("--certificate", certificate),
-        services=tuple(one_of("service", SERVICES, name) for name in service),
+        services=tuple(_service(context, name) for name in service),
     )
     instance = Instance.open(context.obj)
-    opened = RegistersAdmin(instance.production).open_channel(wanted, _now())
+    opened = admin_of(instance).open_channel(wanted, _now())
     instance.spool.sender(opened.sender)
-    _say(json, _channel(opened), f"channel {opened.sender} is open: log in as {opened.user}")
+    facts = _channel(opened) | {"warnings": rollover.unknown(_registers(context), opened, _now())}
+    _say(json, facts, f"channel {opened.sender} is open: log in as {opened.user}")
 
 
 @channel.command("list")
 def channel_list(context: typer.Context, json: output.Json = False) -> None:
-    """List the channels, closed ones included, and the days their last certificate has left."""
+    """List the channels, closed ones included, and the days until one has no certificate."""
     facts = [_channel(held) for held in _registers(context).channels()]
-    alone = {"opened_at", *PARTS}  # the table must fit a terminal
+    alone = {
+        "opened_at",
+        "days_left",
+        "certificate_warning",
+        *PARTS,
+    }  # the table must fit a terminal
     shown = [{n: value for n, value in one.items() if n not in alone} for one in facts]
     _show("Channels", facts if json else shown, json)
 
@@ -140,7 +148,7 @@ def channel_show(context: typer.Context, sender: Sender, json: output.Json = Fal
         output.document(facts)
         return
     parts = {name: facts.pop(name) for name in PARTS}
-    rows = [(_words(name), _cell(value)) for name, value in facts.items()]
+    rows = [(_words(n), rollover.coloured(facts, n) or _cell(v)) for n, v in facts.items()]
     output.table(f"Channel {number}", ("what", "value"), rows)
     for name, of_part in parts.items():
         _show(_words(name).capitalize(), of_part, False)
@@ -151,7 +159,7 @@ def channel_grant(
     context: typer.Context, sender: Sender, service: Service, json: output.Json = False
 ) -> None:
     """Let a channel use a service, from now on."""
-    number, name = _sender(sender), one_of("service", SERVICES, service)
+    number, name = _sender(sender), _service(context, service)
     changed = _registers(context).grant(number, name, _now())
     _say(json, _channel(changed), f"channel {number} may use {name}")
 
@@ -161,7 +169,7 @@ def channel_revoke(
     context: typer.Context, sender: Sender, service: Service, json: output.Json = False
 ) -> None:
     """Take a service from a channel, from now on."""
-    number, name = _sender(sender), one_of("service", SERVICES, service)
+    number, name = _sender(sender), _service(context, service)
     changed = _registers(context).revoke(number, name, _now())
     _say(json, _channel(changed), f"channel {number} may no longer use {name}")
 
@@ -170,7 +178,7 @@ def channel_revoke(
 def channel_certificate(
     context: typer.Context,
     sender: Sender,
-    file: Annotated[str, typer.Argument(help="Certificate, PEM or DER.", metavar="FILE")],
+    file: Annotated[str, typer.Argument(help=CERTIFICATE, metavar="FILE")],
     since: Annotated[
         str | None,
         typer.Option(
@@ -187,7 +195,8 @@ def channel_certificate(
     data = read_file("certificate FILE", file)
     changed = _registers(context).set_certificate(number, data, _now(), begin)
     when = "now" if begin is None else begin.isoformat()
-    _say(json, _channel(changed), f"channel {number} signs with this certificate from {when} on")
+    facts = _channel(changed) | {"warnings": rollover.unknown(_registers(context), changed, _now())}
+    _say(json, facts, f"channel {number} signs with this certificate from {when} on")
 
 
 @channel.command("ssh-key")
@@ -207,7 +216,7 @@ def channel_ssh_key(
 def channel_legacy(
     context: typer.Context,
     sender: Sender,
-    switch: Annotated[str, typer.Argument(help="on or off.", metavar="on|off")],
+    switch: Annotated[str, typer.Argument(help="on or off.", metavar="SWITCH")],
     json: output.Json = False,
 ) -> None:
     """Let a channel log in with SHA-1 signatures (ssh-rsa), for a client that makes no others.
@@ -231,9 +240,15 @@ def channel_close(context: typer.Context, sender: Sender, json: output.Json = Fa
 @mandate.command("grant")
 def mandate_grant(
     context: typer.Context,
-    employer: Annotated[str, typer.Option("--employer", help="Enterprise number of the employer.")],
-    mandatary: Annotated[str, typer.Option("--mandatary", help="Enterprise number of who sends.")],
-    service: Annotated[str, typer.Option("--service", help="Name of the service, like FLA.")],
+    employer: Annotated[
+        str, typer.Option("--employer", help="Enterprise number of the employer.", metavar="NUMBER")
+    ],
+    mandatary: Annotated[
+        str, typer.Option("--mandatary", help="Enterprise number of who sends.", metavar="NUMBER")
+    ],
+    service: Annotated[
+        str, typer.Option("--service", help="Name of the service, like FLA.", metavar="SERVICE")
+    ],
     first: Annotated[
         str, typer.Option("--from", help="First quarter, like 2026Q1.", metavar="QUARTER")
     ],
@@ -248,7 +263,7 @@ def mandate_grant(
         id=0,
         employer=parsed("--employer", EnterpriseNumber.parse, employer),
         mandatary=parsed("--mandatary", EnterpriseNumber.parse, mandatary),
-        service=one_of("service", SERVICES, service),
+        service=_service(context, service),
         first=parsed("--from", Quarter.parse, first),
         last=None if last is None else parsed("--until", Quarter.parse, last),
     )
@@ -266,7 +281,9 @@ def mandate_list(context: typer.Context, json: output.Json = False) -> None:
 def mandate_end(
     context: typer.Context,
     number: Annotated[str, typer.Argument(help="Its id in mandate list.", metavar="ID")],
-    quarter: Annotated[str, typer.Option("--quarter", help="Its last quarter, like 2026Q4.")],
+    quarter: Annotated[
+        str, typer.Option("--quarter", help="Its last quarter, like 2026Q4.", metavar="QUARTER")
+    ],
     json: output.Json = False,
 ) -> None:
     """End a mandate with a quarter, which is its last."""
@@ -275,26 +292,14 @@ def mandate_end(
     _say(json, _mandate(ended), f"mandate {ended.id} ends with {ended.last}")
 
 
-@trust.command("add")
-def trust_add(
-    context: typer.Context,
-    file: Annotated[str, typer.Argument(help="CA certificates or CRLs.", metavar="FILE")],
-    json: output.Json = False,
-) -> None:
-    """Trust the CA certificates and revocation lists in a file: PEM, one or more, or DER."""
-    added = _registers(context).add_trust(read_file("trust FILE", file, TRUST_LIMIT), _now())
-    facts = [_trusted(entry) for entry in added]
-    _say(json, facts, "\n".join(f"trusted: {e.kind} {e.subject}" for e in added))
-
-
-@trust.command("list")
-def trust_list(context: typer.Context, json: output.Json = False) -> None:
-    """List the trusted CA certificates and the revocation lists."""
-    _show("Trust", [_trusted(entry) for entry in _registers(context).trusted()], json)
-
-
 def _registers(context: typer.Context) -> RegistersAdmin:
-    return RegistersAdmin(Instance.open(context.obj).production)
+    return admin_of(Instance.open(context.obj))
+
+
+def admin_of(instance: Instance) -> RegistersAdmin:
+    """The registers of an instance, changed by its rules for certificates."""
+    qualified = instance.settings.signature_qualified
+    return RegistersAdmin(instance.production, qualified=qualified)
 
 
 def _now() -> datetime:
@@ -320,11 +325,6 @@ def _mandate(held: Mandate) -> dict[str, Any]:
     return {**parties, "from": held.first, "until": held.last}
 
 
-def _trusted(entry: Trusted) -> dict[str, Any]:
-    names = ("kind", "subject", "fingerprint", "added_at")
-    return {name: getattr(entry, name) for name in names}
-
-
 def _channel(held: Channel) -> dict[str, Any]:
     now = _now()
     return {
@@ -336,24 +336,19 @@ def _channel(held: Channel) -> dict[str, Any]:
         "closed_at": held.open.until,
         "legacy": held.legacy,
         "services": sorted({g.service for g in held.grants if g.valid.covers(now)}),
-        "days_left": _days_left(held, now),
+        **rollover.of_channel(held, now),
         "grants": [_held(g, "service") for g in held.grants],
         "ssh_keys": [_held(k, "fingerprint") for k in held.keys],
         "certificates": [
             _held(c, "subject", "fingerprint", "not_after") for c in held.certificates
         ],
+        "exceptions": [_held(e, "what", "reason") for e in held.exceptions],
     }
 
 
 def _held(fact: Fact, *names: str) -> dict[str, Any]:
     """Fields of a key, a certificate or a grant, with the interval in which it is valid."""
     return {name: getattr(fact, name) for name in names} | asdict(fact.valid)
-
-
-def _days_left(held: Channel, at: datetime) -> int | None:
-    """Whole days until the last certificate still to be used ends; None when there is none."""
-    ends = [c.not_after for c in held.certificates if c.valid.until is None or c.valid.until > at]
-    return (max(ends) - at).days if ends else None
 
 
 def _words(key: str) -> str:
@@ -370,11 +365,13 @@ def _say(json: bool, facts: Any, sentence: str) -> None:
     output.document(facts) if json else typer.echo(sentence)
 
 
-def _show(title: str, rows: list[dict[str, Any]], json: bool) -> None:
+def _show(title: str, rows: list[dict[str, Any]], json: bool, alone: Collection[str] = ()) -> None:
+    """``alone``: what stands in the document only; a table must fit a terminal."""
     if json:
         output.document(rows)
     elif not rows:
         typer.echo(f"{title}: none")
     else:
-        cells = [[_cell(value) for value in row.values()] for row in rows]
-        output.table(title, [_words(key) for key in rows[0]], cells)
+        names = [name for name in rows[0] if name not in alone]
+        cells = [[rollover.coloured(row, n) or _cell(row[n]) for n in names] for row in rows]
+        output.table(title, [_words(name) for name in names], cells)

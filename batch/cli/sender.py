@@ -13,14 +13,17 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from batch import client
 from batch.cli import outcomes, output
-from batch.client.outgoing import FileName
 from batch.errors import OperatorError
-from batch.names import Kind
+from batch.names import Kind, PartName
 from batch.signing import certificate as certificates
 from batch.signing import encoding
+from batch.signing.causes import CAUSES
+from batch.signing.policy import SignaturePolicy
 from batch.signing.signature import KeySigner, key_signer, load_key, sign_with
+from batch.signing.verdict import NotSigned
+from batch.signing.verification import Verifier, begin
 
-Files = Annotated[list[Path], typer.Argument(metavar="FI...", help="FI files, named as sent.")]
+Files = Annotated[list[Path], typer.Argument(metavar="FI", help="FI files, named as sent.")]
 KeyFile = Annotated[
     Path | None, typer.Option("--key", metavar="FILE", help="Private key to sign with, PEM.")
 ]
@@ -65,10 +68,15 @@ def sign(
     password_file: PasswordFile = None,
     json: output.Json = False,
 ) -> None:
-    """Write the FS beside each FI: one line of base64 around a detached CMS signature."""
+    """Write the FS beside each FI: one line of base64 around a detached CMS signature.
+
+    Each is then read back and verified as the channel would, by the certificate that was given.
+    """
     named = [(path, client.read_name(path.name)) for path in files]
     make_fs = _signing(_signer(key, certificate, password_file))
     signed = [(path, _write_beside(path, name, make_fs(path))) for path, name in named]
+    for fi, fs in signed:
+        _verify(fi, fs, certificate)
     if json:
         output.document({"signed": [{"fi": fi, "fs": fs} for fi, fs in signed]})
         return
@@ -78,8 +86,8 @@ def sign(
 
 def send(  # noqa: PLR0913 - one parameter per option of the contract
     files: Files,
-    host: Annotated[str, typer.Option(help="The channel's address.")],
-    user: Annotated[str, typer.Option(help="Name of the technical account.")],
+    host: Annotated[str, typer.Option(metavar="HOST", help="The channel's address.")],
+    user: Annotated[str, typer.Option(metavar="NAME", help="Name of the technical account.")],
     identity: Annotated[Path, typer.Option(metavar="KEY", help="Private SSH key to log in with.")],
     host_key: HostKey,
     port: Annotated[str, typer.Option(metavar="P", help="The channel's port.")] = "8022",
@@ -87,6 +95,13 @@ def send(  # noqa: PLR0913 - one parameter per option of the contract
     certificate: CertificateFile = None,
     password_file: PasswordFile = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the ACRF and the NOTI.")] = False,
+    receipt: Annotated[
+        bool,
+        typer.Option(
+            "--receipt",
+            help="With --wait: for the ACRF alone, where no NOTI comes from the channel.",
+        ),
+    ] = False,
     timeout: Annotated[str, typer.Option(metavar="S", help="Seconds to wait at most.")] = "600",
     answers: Answers = None,
     institution: Institution = None,
@@ -97,21 +112,17 @@ def send(  # noqa: PLR0913 - one parameter per option of the contract
 
     Parts of one stem are one set. Without --key the FS lying beside each FI is sent.
     """
-    if not wait and (answers or institution or remove):
-        raise OperatorError("--answers, --institution and --remove need --wait")
+    if not wait and (answers or institution or remove or receipt):
+        raise OperatorError("--answers, --institution, --remove and --receipt need --wait")
     connection = client.Connection(host, _port(port), user, identity, host_key)
     wish = client.Wish(
         timeout=_seconds(timeout),
         institution=None if institution is None else _certificate(institution),
         save_to=answers,
         remove=remove,
+        receipt_only=receipt,
     )
-    if (key is None) != (certificate is None):
-        raise OperatorError("signing needs both --key and --certificate")
-    make_fs = None
-    if key is not None and certificate is not None:
-        make_fs = _signing(_signer(key, certificate, password_file))
-    sets = client.gather(files, make_fs)
+    sets = client.gather(files, _signing_if_asked(key, certificate, password_file))
     with client.Line(connection) as line:
         reports = _send_all(line, sets, wish if wait else None)
     outcomes.show(reports, json)
@@ -145,6 +156,17 @@ def _content(path: Path) -> bytes:
         raise OperatorError(f"{path}: {error.strerror}") from None
 
 
+def _signing_if_asked(
+    key: Path | None, certificate: Path | None, password_file: Path | None
+) -> Callable[[Path], bytes] | None:
+    """What makes the FS; None when those beside the FI are to be sent."""
+    if key is not None and certificate is not None:
+        return _signing(_signer(key, certificate, password_file))
+    if key is not None or certificate is not None:
+        raise OperatorError("signing needs both --key and --certificate")
+    return None
+
+
 def _signing(signer: KeySigner) -> Callable[[Path], bytes]:
     """What makes the content of an FS from the path of its FI."""
     return lambda path: encoding.encode(sign_with(signer, _chunks(path), datetime.now(UTC)))
@@ -159,12 +181,30 @@ def _chunks(path: Path) -> Iterator[bytes]:
         raise OperatorError(f"{path}: {error.strerror}") from None
 
 
-def _write_beside(path: Path, name: FileName, fs: bytes) -> Path:
+def _write_beside(path: Path, name: PartName, fs: bytes) -> Path:
     """Write the FS whole or not at all: half a signature would be refused with 125."""
-    target = path.with_name(name.of(Kind.FS))
+    target = path.with_name(str(name.of(Kind.FS)))
     unfinished = path.with_name(f".{target.name}.part")
     unfinished.write_bytes(fs)
     return unfinished.replace(target)
+
+
+def _verify(fi: Path, fs: Path, certificate: Path) -> None:
+    """Prove what was written, as the channel will; one that would be refused does not stay."""
+    signer = _certificate(certificate)
+    known = (signer,)
+    begun = begin(_content(fs), known, SignaturePolicy(known), datetime.now(UTC))
+    if isinstance(begun, Verifier):
+        for chunk in _chunks(fi):
+            begun.update(chunk)
+    verdict = begun.finish() if isinstance(begun, Verifier) else begun
+    if isinstance(verdict, NotSigned):
+        fs.unlink()
+        remedy = CAUSES[verdict.cause].remedy if verdict.cause in CAUSES else ""
+        raise OperatorError(
+            f"{fs}: the channel would refuse it with {verdict.code}, so it was removed: "
+            f"{verdict.words} {remedy}".rstrip()
+        )
 
 
 def _send_all(

@@ -7,7 +7,7 @@ Options are taken as plain text because the command line library would call a ba
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TypeVar
 
 from batch.errors import OperatorError
@@ -45,6 +45,14 @@ def instant(field: str, text: str) -> datetime:
         raise OperatorError(
             f"{field} {text!r}: give an instant like 2026-07-01T08:00:00Z"
         ) from None
+
+
+def day(field: str, text: str) -> date:
+    """A calendar day of ISO 8601."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise OperatorError(f"{field} {text!r}: give a day like 2026-12-31") from None
 
 
 def read_file(field: str, name: str, limit: int = FILE_LIMIT) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,11 @@ from batch.identifiers import INSTITUTION
 from batch.names import Kind, split
 
 _MAX_UNPACKED = 4_000_000_000
-"""Octets an FO inside a CO may have: a NOTI of a million forms has about one gigabyte."""
+"""Octets an FO inside a CO may have: a NOTI of a million forms has about one gigabyte. A ZIP cannot
+unpack to more than it says it does."""
+_MAX_FORMS = 9_000_000
+"""Forms of one answer: nine parts of a million each. Four gigabytes have room for more, and what is
+understood of each is kept."""
 
 
 class UnreadableAnswer(Fault):
@@ -143,12 +148,25 @@ def unpacked(kind: Kind, content: bytes) -> Iterator[IO[bytes]]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
-            if len(members) != 1 or members[0].file_size > _MAX_UNPACKED:
+            if len(members) != 1 or not members[0].filename.startswith(f"{Kind.FO}."):
                 raise UnreadableAnswer("a CO must hold exactly one FO")
+            if members[0].file_size > _MAX_UNPACKED:
+                raise UnreadableAnswer(f"the FO in a CO has more than {_MAX_UNPACKED} bytes")
             with archive.open(members[0]) as document:
                 yield document
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except _BAD_ZIP as error:
         raise UnreadableAnswer(f"a CO that is no readable ZIP: {error}") from None
+
+
+_BAD_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,  # another compression
+    RuntimeError,  # encrypted
+    ValueError,  # a place before its beginning
+    OverflowError,
+)
 
 
 def read_receipts(document: IO[bytes]) -> Iterator[Receipt]:
@@ -208,7 +226,7 @@ def _forms(document: IO[bytes], root: str) -> Iterator[_Element]:
             no_network=True,
             load_dtd=False,
         )
-        depth = 0
+        depth = found = 0
         for event, element in events:
             if event == "start":
                 if depth == 0 and element.tag != root:
@@ -217,6 +235,9 @@ def _forms(document: IO[bytes], root: str) -> Iterator[_Element]:
                 continue
             depth -= 1
             if depth == 1 and element.tag == "Form":
+                found += 1
+                if found > _MAX_FORMS:
+                    raise UnreadableAnswer(f"more than {_MAX_FORMS} forms")
                 yield element
                 element.clear()
                 while element.getprevious() is not None:

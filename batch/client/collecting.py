@@ -38,6 +38,7 @@ class Verdict(StrEnum):
     """What came of a set."""
 
     ACCEPTED = "accepted"
+    RECEIVED = "received"
     PARTLY = "partly"
     REFUSED = "refused"
     UNANSWERED = "unanswered"
@@ -51,13 +52,14 @@ class Outcome:
     stem: str
     receipt: Receipt | None
     notice: Notice | None
+    receipt_only: bool = False
 
     @property
     def complete(self) -> bool:
         """A negative ACRF is the only answer; a positive one is followed by a NOTI."""
         if self.receipt is None:
             return False
-        return not self.receipt.accepted or self.notice is not None
+        return not self.receipt.accepted or self.notice is not None or self.receipt_only
 
     @property
     def verdict(self) -> Verdict:
@@ -69,7 +71,7 @@ class Outcome:
         if not self.receipt.accepted:
             return Verdict.REFUSED
         if self.notice is None:
-            return Verdict.UNANSWERED
+            return Verdict.RECEIVED if self.receipt_only else Verdict.UNANSWERED
         if not self.notice.refused:
             return Verdict.ACCEPTED
         return Verdict.PARTLY if self.notice.accepted else Verdict.REFUSED
@@ -114,7 +116,12 @@ def wait_answers(
             on_trouble(f"{go}: the answer cannot be read")
     found = {stem: box for box in boxes for stem in box.stems}
     return tuple(
-        Outcome(q.stem, found[q.stem].receipts.get(q.stem), found[q.stem].notice_of(q.stem))
+        Outcome(
+            q.stem,
+            found[q.stem].receipts.get(q.stem),
+            found[q.stem].notice_of(q.stem),
+            wish.receipt_only,
+        )
         for q in questions
     )
 

@@ -43,12 +43,14 @@ class Wish:
 
     ``timeout`` in seconds; ``institution`` is the certificate that must have signed (None: not
     verified); ``save_to`` a directory for the answers' files; ``remove`` takes ours out of OUT.
+    ``receipt_only``: for the ACRF alone; a service that judges elsewhere gives no NOTI.
     """
 
     timeout: float = 600.0
     institution: SigningCertificate | None = None
     save_to: Path | None = None
     remove: bool = False
+    receipt_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,9 @@ class Mailbox:
     @property
     def complete(self) -> bool:
         """Whether every stem has all the answers it gets."""
-        return len(self.receipts) == len(self.stems) and not self._without_notice()
+        if len(self.receipts) < len(self.stems):
+            return False
+        return self._wish.receipt_only or not self._without_notice()
 
     def notice_of(self, stem: str) -> Notice | None:
         return self._notices.get(stem)

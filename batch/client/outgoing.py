@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from batch.errors import OperatorError
 from batch.identifiers import InvalidIdentifier
-from batch.names import Environment, Folder, Kind, Stem, split
+from batch.names import Environment, Folder, Kind, PartName, Stem, TriggerName, read, split
 
 _GRAMMAR = "FI.CODE.SSSSSS.YYYYMMDD.NNNNN.E.T.P"
-
-
-@dataclass(frozen=True, slots=True)
-class FileName:
-    """A right FI name, taken apart."""
-
-    stem: Stem
-    total: int
-    part: int
-
-    def of(self, kind: Kind) -> str:
-        """The name of the FI or FS of this part."""
-        return self.stem.data(kind, self.part, self.total)
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingPart:
     """One FI, left on disk for it may be large, and the content of its FS where there is one."""
 
-    name: FileName
+    name: PartName
     data: Path
     signature: bytes | None
 
@@ -50,7 +36,7 @@ class OutgoingSet:
 
     @property
     def trigger(self) -> str:
-        return self.stem.trigger(Kind.GO, len(self.parts))
+        return str(TriggerName(Kind.GO, self.stem, len(self.parts)))
 
 
 def folder_of(stem: Stem) -> Folder:
@@ -58,7 +44,7 @@ def folder_of(stem: Stem) -> Folder:
     return Folder.IN if stem.environment is Environment.PRODUCTION else Folder.INTEST
 
 
-def read_name(text: str) -> FileName:
+def read_name(text: str) -> PartName:
     """Read the name of an FI; raise OperatorError with the reason when it breaks the grammar."""
     found = split(text)
     if found is None or found.kind is not Kind.FI:
@@ -66,36 +52,33 @@ def read_name(text: str) -> FileName:
     if found.total is None or found.part is None:
         raise OperatorError(f"{text}: total and part are missing; expected {_GRAMMAR}")
     try:
-        stem = Stem.parse(found.stem)
+        name = read(text)
     except InvalidIdentifier as error:
         raise OperatorError(f"{text}: {error}; expected {_GRAMMAR}") from None
-    if not all(re.fullmatch("[1-9]", digit) for digit in (found.total, found.part)):
-        raise OperatorError(f"{text}: total and part must be one digit, 1 to 9")
-    name = FileName(stem, int(found.total), int(found.part))
-    if name.part > name.total:
-        raise OperatorError(f"{text}: part {name.part} of {name.total}; the total comes first")
+    if not isinstance(name, PartName):
+        raise AssertionError("an FI was read as a trigger")
     return name
 
 
-def group(paths: Iterable[Path]) -> tuple[tuple[tuple[FileName, Path], ...], ...]:
+def group(paths: Iterable[Path]) -> tuple[tuple[tuple[PartName, Path], ...], ...]:
     """Put FI files of one stem together, parts in order, stems in the order first given.
 
     Raise OperatorError on a wrong name, a part given twice, or a part that is missing.
     """
-    sets: dict[Stem, dict[int, tuple[FileName, Path]]] = {}
+    sets: dict[Stem, dict[int, tuple[PartName, Path]]] = {}
     for path in paths:
         name = read_name(path.name)
         parts = sets.setdefault(name.stem, {})
-        if name.part in parts:
-            raise OperatorError(f"{path.name}: part {name.part} is given twice")
-        parts[name.part] = (name, path)
+        if name.part.number in parts:
+            raise OperatorError(f"{path.name}: part {name.part.number} is given twice")
+        parts[name.part.number] = (name, path)
     return tuple(_complete(stem, parts) for stem, parts in sets.items())
 
 
 def _complete(
-    stem: Stem, parts: dict[int, tuple[FileName, Path]]
-) -> tuple[tuple[FileName, Path], ...]:
-    totals = {name.total for name, _ in parts.values()}
+    stem: Stem, parts: dict[int, tuple[PartName, Path]]
+) -> tuple[tuple[PartName, Path], ...]:
+    totals = {name.part.total for name, _ in parts.values()}
     if len(totals) > 1:
         raise OperatorError(f"{stem}: its parts name different totals")
     missing = [str(n) for n in range(1, totals.pop() + 1) if n not in parts]
@@ -121,12 +104,12 @@ def gather(
     )
 
 
-def _part(name: FileName, path: Path, sign: Callable[[Path], bytes] | None) -> OutgoingPart:
+def _part(name: PartName, path: Path, sign: Callable[[Path], bytes] | None) -> OutgoingPart:
     if not path.is_file():
         raise OperatorError(f"{path}: there is no such file")
     if sign is not None:
         return OutgoingPart(name, path, sign(path))
-    beside = path.with_name(name.of(Kind.FS))
+    beside = path.with_name(str(name.of(Kind.FS)))
     if beside.is_file():
         return OutgoingPart(name, path, beside.read_bytes())
     if folder_of(name.stem) is Folder.IN:

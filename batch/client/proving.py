@@ -14,13 +14,14 @@ from batch.signing.verification import begin
 def prove(content: bytes, fs: bytes | None, institution: SigningCertificate | None) -> Proof:
     """Judge ``fs`` over the bytes of an FO or CO; UNVERIFIED when no certificate was given.
 
-    An answer without FS is WRONG then: every answer has one (contract, section 3).
+    Unsigned attributes are taken: an answer may be timestamped after it was signed (CAdES-T). An
+    answer without FS is WRONG then: every answer has one (contract, section 3).
     """
     if institution is None:
         return Proof.UNVERIFIED
     if fs is None:
         return Proof.WRONG
-    policy = SignaturePolicy((institution,))
+    policy = SignaturePolicy((institution,), unsigned_attributes=True)
     verifier = begin(fs, (institution,), policy, datetime.now(UTC))
     if isinstance(verifier, NotSigned):
         return Proof.WRONG

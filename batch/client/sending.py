@@ -112,7 +112,7 @@ def _files(outgoing: OutgoingSet) -> tuple[_File, ...]:
     """All FI, then all FS."""
     data = [_data(part) for part in outgoing.parts]
     signatures = [
-        _File(part.name.of(Kind.FS), len(part.signature), _memory(part.signature))
+        _File(str(part.name.of(Kind.FS)), len(part.signature), _memory(part.signature))
         for part in outgoing.parts
         if part.signature is not None
     ]
@@ -123,7 +123,7 @@ def _data(part: OutgoingPart) -> _File:
     def open_data() -> BinaryIO:
         return part.data.open("rb")
 
-    return _File(part.name.of(Kind.FI), part.data.stat().st_size, open_data)
+    return _File(str(part.name), part.data.stat().st_size, open_data)
 
 
 def _memory(content: bytes) -> Callable[[], BinaryIO]:
@@ -139,7 +139,7 @@ def _lies_there(sftp: paramiko.SFTPClient, outgoing: OutgoingSet) -> bool:
     if outgoing.trigger not in listed:
         return False
     for part in outgoing.parts:
-        name = part.name.of(Kind.FI)
+        name = str(part.name)
         if listed.get(name) != part.data.stat().st_size:
             return False
         if _remote_digest(sftp, f"/{outgoing.folder}/{name}") != _local_digest(part.data):

@@ -15,7 +15,16 @@ from batch.demo.outcome import Came
 from batch.demo.postbox import Postbox
 from batch.demo.story import PARTIES, Party, Step
 from batch.demo.transfer import Transfer, open_transfer
-from batch.names import Environment, Folder, Kind, Stem
+from batch.names import (
+    Environment,
+    Folder,
+    Kind,
+    PartName,
+    PurposeCode,
+    Sequence,
+    Stem,
+    TriggerName,
+)
 
 ANSWER_SECONDS = 15.0
 """For one set: the grace at GO (5 s at most) and the judging of a few forms."""
@@ -82,7 +91,8 @@ class Stage:
 
     def _stem(self, step: Step) -> Stem:
         letter = Environment.TEST if step.folder.is_test else Environment.PRODUCTION
-        return Stem(self.code, self.cast.senders[step.party.user], step.made, step.sequence, letter)
+        code, sequence = PurposeCode.parse(self.code), Sequence.parse(step.sequence)
+        return Stem(code, self.cast.senders[step.party.user], step.made, sequence, letter)
 
     def _box(self, party: Party, folder: Folder) -> Postbox:
         place = self.cast.of(party) / "answers"
@@ -92,8 +102,9 @@ class Stage:
     def _write(self, step: Step, stem: Stem) -> list[Path]:
         """The files of the set, GO last; the FS is made by ``fla-batch sign``."""
         home = self.cast.of(step.party)
-        names = (stem.data(Kind.FI), stem.data(Kind.FS), stem.trigger())
-        fi, fs, go = (home / "sent" / name for name in names)
+        data = PartName(Kind.FI, stem)
+        names = (data, data.of(Kind.FS), TriggerName(Kind.GO, stem))
+        fi, fs, go = (home / "sent" / str(name) for name in names)
         fi.write_bytes(step.content)
         go.touch()
         if not step.signed:

@@ -14,14 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import le
+from typing import NamedTuple
 
 from batch.fla.forms import Content, RightType, Training, TrainingRight, TrainingStatus
 
 _ORDER = tuple(RightType)
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """The years between which unused credit moves on, both included (seed 002: 2024-2028)."""
 
     first: int
@@ -61,12 +62,18 @@ class YearSums:
 
 @dataclass(slots=True)
 class Account:
-    """The sums of one worker at one employer, by year; counting an object is a few additions."""
+    """The sums of one worker at one employer, by year; counting an object is a few additions.
+
+    ``moved`` remembers what moved on into a year, until a year before it is added to.
+    """
 
     years: dict[int, YearSums] = field(default_factory=dict)
+    moved: dict[tuple[int, Window], list[int]] = field(default_factory=dict, compare=False)
 
     def year(self, year: int) -> YearSums:
-        """The sums of ``year``, to be added to."""
+        """The sums of ``year``, to be added to at once."""
+        if self.moved and any(later > year for later, _ in self.moved):
+            self.moved.clear()
         found = self.years.get(year)
         if found is None:
             found = self.years[year] = YearSums()
@@ -84,9 +91,12 @@ class Account:
                 sums.unsplit += sign * content.hours
 
 
+_PLACES = {right: at for at, right in enumerate(_ORDER)}
+
+
 def place(right: RightType) -> int:
     """The place of a type of right in ``YearSums``."""
-    return _ORDER.index(right)
+    return _PLACES[right]
 
 
 def uses_credit(training: Training) -> bool:
@@ -104,33 +114,59 @@ def account_of(contents: Iterable[Content]) -> Account:
 
 def balances(account: Account, year: int, window: Window) -> Mapping[RightType, Balance]:
     """What stands on ``account`` in ``year``, per type of right, all three."""
-    carried = [0] * len(_ORDER)
-    if window.covers(year):
-        for each in (y for y in range(window.first, year) if y in account.years):
-            sums = account.years[each]
-            used = _used(sums, carried)
-            carried = [
-                max(0, right + left - gone)
-                for right, left, gone in zip(sums.right, carried, used, strict=True)
-            ]
+    carried = _carried(account, year, window)
     sums = account.years.get(year) or YearSums()
     found = zip(_ORDER, sums.right, carried, _used(sums, carried), strict=True)
     return {right: Balance(hours, left, gone) for right, hours, left, gone in found}
 
 
+def remaining(account: Account, year: int, window: Window) -> list[int]:
+    """What is left of each type, in their order: asked for after each form."""
+    carried = _carried(account, year, window)
+    sums = account.years.get(year)
+    return carried if sums is None else _left(sums, carried)
+
+
 def overdrawn(account: Account, year: int, window: Window) -> int:
     """Hours used in ``year`` beyond its credit, over all types."""
-    return sum(balance.overdrawn for balance in balances(account, year, window).values())
+    sums = account.years.get(year)
+    if sums is None or (not sums.unsplit and all(map(le, sums.used, sums.right))):
+        return 0
+    carried = _carried(account, year, window)
+    used = _used(sums, carried)
+    found = zip(sums.right, carried, used, strict=True)
+    return sum(gone - hours - moved for hours, moved, gone in found if gone > hours + moved)
+
+
+def _carried(account: Account, year: int, window: Window) -> list[int]:
+    """What moved on from the years before, per type."""
+    known = account.moved.get((year, window))
+    if known is None:
+        known = [0] * len(_ORDER)
+        if window.covers(year):
+            for each in range(window.first, year):
+                sums = account.years.get(each)
+                if sums is not None:
+                    known = _left(sums, known)
+        account.moved[year, window] = known
+    return known
+
+
+def _left(sums: YearSums, carried: list[int]) -> list[int]:
+    """What a year leaves of each type, with what was carried into it."""
+    found = zip(sums.right, carried, _used(sums, carried), strict=True)
+    return [left if (left := right + moved - gone) > 0 else 0 for right, moved, gone in found]
 
 
 def _used(sums: YearSums, carried: list[int]) -> list[int]:
     """Hours used per type: as declared, then those without a split, as far as credit reaches."""
-    used = list(sums.used)
     rest = sums.unsplit
-    if rest:
-        for at, (right, left) in enumerate(zip(sums.right, carried, strict=True)):
-            taken = min(rest, max(0, right + left - used[at]))
-            used[at] += taken
-            rest -= taken
-        used[-1] += rest
+    if not rest:
+        return sums.used
+    used = list(sums.used)
+    for at, (right, left) in enumerate(zip(sums.right, carried, strict=True)):
+        taken = min(rest, max(0, right + left - used[at]))
+        used[at] += taken
+        rest -= taken
+    used[-1] += rest
     return used

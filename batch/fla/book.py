@@ -8,12 +8,12 @@ so that a file with all its forms on one account reads that account once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
-from typing import assert_never
+from functools import lru_cache
+from typing import NamedTuple, assert_never
 
 from batch.fla import rules
-from batch.fla.account import Account, Window, balances, overdrawn, uses_credit
+from batch.fla.account import Account, Window, overdrawn, remaining, uses_credit
 from batch.fla.forms import (
     ByFlaId,
     ByReference,
@@ -23,6 +23,7 @@ from batch.fla.forms import (
     Kind,
     ObjectKey,
     Operation,
+    RightType,
     TrainingRight,
     Update,
 )
@@ -38,30 +39,41 @@ from batch.fla.ledger import (
 from batch.fla.rules import Finding
 from batch.ingest.services import ResultField
 
+_ORDER = tuple(RightType)
+
 _KEPT = 50_000
 """Accounts (and twin marks) kept between chunks: some 20 MB; beyond, they are asked for again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """An operation on an account by one who may make it. ``blocked``: a rule refused it already."""
+class Claim(NamedTuple):
+    """An operation on an account by one who may make it. ``blocked``: a rule refused it already.
+
+    ``mark`` is the twin mark of the content it declares, empty for a Cancel.
+    """
 
     account: AccountKey
     operation: Operation
     blocked: bool
+    mark: str
+
+    @classmethod
+    def of(cls, account: AccountKey, operation: Operation, *, blocked: bool) -> Claim:
+        mark = "" if isinstance(operation, Cancel) else twin_mark(account, operation.content)
+        return cls(account, operation, blocked, mark)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of a claim.
 
     ``after`` is the object as it stands now, None when the claim is refused; ``operation`` says
-    what changed it, None when nothing did (a repeat, an update without change).
+    what changed it, None when nothing did (a repeat, an update without change); else ``mark`` is
+    the twin mark of ``after``.
     """
 
     findings: tuple[Finding, ...] = ()
     after: LedgerObject | None = None
     operation: OperationName | None = None
+    mark: str = ""
 
 
 class Book:
@@ -85,19 +97,20 @@ class Book:
         if len(self._accounts) > _KEPT or len(self._twins) > _KEPT:
             self._accounts.clear()
             self._twins.clear()
-        keys = [(claim.account.employer, _key(claim.operation)) for claim in claims]
+        ids: set[str] = set()
+        references: set[tuple[str, str]] = set()
+        for account, operation, _, _ in claims:
+            key = _key(operation)
+            if isinstance(key, ByFlaId):
+                ids.add(key.fla_id)
+            else:
+                references.add((account.employer, key.reference))
+        held, counted = self._accounts, self._twins  # large: looked into, not gone through
         return Wanted(
-            fla_ids=frozenset(key.fla_id for _, key in keys if isinstance(key, ByFlaId)),
-            references=frozenset(
-                (employer, key.reference) for employer, key in keys if isinstance(key, ByReference)
-            ),
-            accounts=frozenset(c.account for c in claims) - self._accounts.keys(),
-            twins=frozenset(
-                twin_mark(claim.account, claim.operation.content)
-                for claim in claims
-                if not isinstance(claim.operation, Cancel)
-            )
-            - self._twins.keys(),
+            fla_ids=frozenset(ids),
+            references=frozenset(references),
+            accounts=frozenset(c.account for c in claims if c.account not in held),
+            twins=frozenset(c.mark for c in claims if c.mark and c.mark not in counted),
         )
 
     def learn(self, wanted: Wanted, snapshot: Snapshot, claims: Sequence[Claim]) -> None:
@@ -130,38 +143,32 @@ class Book:
 
     def result(self, after: LedgerObject) -> tuple[ResultField, ...]:
         """FLAResult (contract, section 3): the object, and what its year has left."""
-        left = balances(self._accounts[after.account], after.content.year, self._window)
+        left = remaining(self._accounts[after.account], after.content.year, self._window)
         return (
             ResultField("FLAId", after.fla_id),
-            ResultField("Version", str(after.version)),
+            _version(after.version),
             ResultField("RegistrantReference", after.reference),
-            *(
-                ResultField("RemainingHours", str(balance.remaining), (("type", right.value),))
-                for right, balance in left.items()
-            ),
+            *map(_remaining, _ORDER, left),
         )
 
     def _in(self, claim: Claim, operation: In) -> Outcome:
         known = self._named.get((claim.account.employer, operation.reference))
         if known is not None:
             return self._again(claim, operation, self._objects[known])
-        findings = (
-            *self._twin(claim.account, operation.content),
-            *rules.late(operation.content, self._today),
-        )
-        if claim.blocked or any(f.blocks for f in findings):
+        findings = self._twin(claim, operation.content) + rules.late(operation.content, self._today)
+        if claim.blocked or (findings and any(f.blocks for f in findings)):
             return Outcome(findings)
         number = fla_id(self._today, next(self._numbers))
         after = LedgerObject(
-            fla_id=number,
-            account=claim.account,
-            reference=operation.reference,
-            version=1,
-            cancelled=False,
-            content=operation.content,
-            first=operation.content,
+            number,
+            claim.account,
+            operation.reference,
+            1,
+            False,
+            operation.content,
+            operation.content,
         )
-        return self._stand(None, after, OperationName.IN, findings)
+        return self._stand(None, after, claim.mark, OperationName.IN, findings)
 
     def _again(self, claim: Claim, operation: In, known: LedgerObject) -> Outcome:
         """An In under a reference already taken: OK again when it says the same, else 006."""
@@ -182,11 +189,11 @@ class Book:
             unchanged = None if claim.blocked else before
             return Outcome((rules.no_change(operation.kind),), unchanged)
         content = operation.content
-        findings = tuple(self._doubles(claim.account, content, before.content))
+        findings = tuple(self._doubles(claim, content, before.content))
         if claim.blocked or findings:
             return Outcome(findings)
-        after = replace(before, version=before.version + 1, content=content)
-        return self._stand(before, after, OperationName.UPDATE, findings)
+        after = before._replace(version=before.version + 1, content=content)
+        return self._stand(before, after, claim.mark, OperationName.UPDATE, findings)
 
     def _cancel(self, claim: Claim, operation: Cancel) -> Outcome:
         before = self._addressed(claim, operation.key, operation)
@@ -194,8 +201,9 @@ class Book:
             return Outcome((before,))
         if claim.blocked:
             return Outcome()
-        after = replace(before, version=before.version + 1, cancelled=True)
-        return self._stand(before, after, OperationName.CANCEL, ())
+        after = before._replace(version=before.version + 1, cancelled=True)
+        mark = twin_mark(after.account, after.content)
+        return self._stand(before, after, mark, OperationName.CANCEL, ())
 
     def _addressed(
         self, claim: Claim, key: ObjectKey, operation: Update | Cancel
@@ -213,55 +221,68 @@ class Book:
             return rules.unknown_object(key)
         return rules.already_cancelled(key) if found.cancelled else found
 
-    def _doubles(self, account: AccountKey, content: Content, before: Content) -> Iterator[Finding]:
+    def _doubles(self, claim: Claim, content: Content, before: Content) -> Iterator[Finding]:
         """Whether an update would make a right the double of another."""
-        mark = twin_mark(account, content)
-        if content.kind is Kind.RIGHT and mark != twin_mark(account, before) and self._twins[mark]:
+        if content.kind is not Kind.RIGHT or not self._twins[claim.mark]:
+            return
+        if claim.mark != twin_mark(claim.account, before):
             yield rules.right_stands("FLB02", "TrainingRightUpdate")
 
-    def _twin(self, account: AccountKey, content: Content) -> Iterator[Finding]:
+    def _twin(self, claim: Claim, content: Content) -> tuple[Finding, ...]:
         """Whether what an In declares stands already, under another reference."""
-        if self._twins[twin_mark(account, content)]:
-            if content.kind is Kind.RIGHT:
-                yield rules.right_stands("FLB01", "TrainingRightIn")
-            else:
-                yield rules.training_stands()
+        if not self._twins[claim.mark]:
+            return ()
+        if content.kind is Kind.RIGHT:
+            return (rules.right_stands("FLB01", "TrainingRightIn"),)
+        return (rules.training_stands(),)
 
     def _stand(
         self,
         before: LedgerObject | None,
         after: LedgerObject,
+        mark: str,
         operation: OperationName,
         findings: tuple[Finding, ...],
     ) -> Outcome:
-        """Make ``after`` stand in place of ``before``: object, sums, twins."""
-        account = self._accounts[after.account]
+        """Make ``after``, with its twin mark, stand in place of ``before``: object, sums, twins."""
         if before is not None:
-            self._count(before, -1)
+            self._count(before, twin_mark(before.account, before.content), -1)
         if not after.cancelled:
-            findings = (*findings, *self._beyond_credit(account, after.content))
-            self._count(after, 1)
+            self._count(after, mark, 1)
+            beyond = self._beyond_credit(self._accounts[after.account], after.content)
+            findings = findings if beyond is None else (*findings, beyond)
         self._objects[after.fla_id] = after
         self._named[after.account.employer, after.reference] = after.fla_id
-        return Outcome(findings, after, operation)
+        return Outcome(findings, after, operation, mark)
 
-    def _count(self, each: LedgerObject, sign: int) -> None:
+    def _count(self, each: LedgerObject, mark: str, sign: int) -> None:
         self._accounts[each.account].add(each.content, sign)
-        mark = twin_mark(each.account, each.content)
         if mark in self._twins:
             self._twins[mark] += sign
 
-    def _beyond_credit(self, account: Account, content: Content) -> Iterator[Finding]:
-        """Whether counting ``content`` overdraws its year more than it is; counts nothing."""
+    def _beyond_credit(self, account: Account, content: Content) -> Finding | None:
+        """Whether ``content``, which is counted, overdraws its year more than it was before."""
         if isinstance(content, TrainingRight) or not uses_credit(content):
-            return
+            return None
         year = content.year
-        account.add(content)
-        after = overdrawn(account, year, self._window)
+        with_it = overdrawn(account, year, self._window)
+        if not with_it:
+            return None
         account.add(content, -1)
-        if after and after > overdrawn(account, year, self._window):
-            yield rules.beyond_credit(content)
+        without = overdrawn(account, year, self._window)
+        account.add(content)
+        return rules.beyond_credit(content) if with_it > without else None
 
 
 def _key(operation: Operation) -> ObjectKey:
     return ByReference(operation.reference) if isinstance(operation, In) else operation.key
+
+
+@lru_cache(maxsize=1_000)
+def _version(version: int) -> ResultField:
+    return ResultField("Version", str(version))
+
+
+@lru_cache(maxsize=10_000)
+def _remaining(right: RightType, hours: int) -> ResultField:
+    return ResultField("RemainingHours", str(hours), (("type", right.value),))

@@ -1,14 +1,17 @@
 """A form of an FLA declaration as values (contract, section 4), and its reader.
 
 The reader takes only a form the schema has accepted; what remains to be judged (check digits,
-dates against each other, the ledger) is the rules' concern. Hours are integer hundredths.
+dates against each other, the ledger) is the rules' concern. Hours are integer hundredths. Of what
+a file has a million there are named tuples: they are made four times as fast as dataclasses.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 from lxml.etree import _Element
 
@@ -45,8 +48,7 @@ class TrainingStatus(StrEnum):
     NOT_FOLLOWED = "NOT_FOLLOWED"
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingRight:
+class TrainingRight(NamedTuple):
     """Hours of one type of right for one calendar year."""
 
     type: RightType
@@ -60,16 +62,14 @@ class TrainingRight:
         return Kind.RIGHT
 
 
-@dataclass(frozen=True, slots=True)
-class RightUse:
+class RightUse(NamedTuple):
     """The part of a training charged to one type of right."""
 
     type: RightType
     hours: int
 
 
-@dataclass(frozen=True, slots=True)
-class Training:
+class Training(NamedTuple):
     """One training of one worker.
 
     ``uses`` has at most one entry per type, in the order of the types: a split that names a type
@@ -101,6 +101,13 @@ class Training:
 
 
 Content = TrainingRight | Training
+
+
+RIGHT_TYPES = {each.value: each for each in RightType}
+NATURES = {each.value: each for each in Nature}
+STATUSES = {each.value: each for each in TrainingStatus}
+COUNTS = {"0": False, "1": True}
+"""By the text that stands for it, canonical where it is a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +162,7 @@ class Cancel:
 Operation = In | Update | Cancel
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(NamedTuple):
     """One operation on one object of one worker, the numbers as declared: not yet checked.
 
     ``company`` has ten digits (nine on the wire mean a leading zero), ``nsso`` no leading zero.
@@ -267,7 +273,7 @@ def _right(fields: dict[str, _Element]) -> TrainingRight:
     committee = fields.get("JointCommissionNbr")
     agreement = fields.get("CollectiveAgreementNbr")
     return TrainingRight(
-        type=RightType(text_of(fields["TrainingRightType"])),
+        type=RIGHT_TYPES[text_of(fields["TrainingRightType"])],
         year=integer(text_of(fields["CalendarYear"])),
         hours=integer(text_of(fields["TrainingRightHours"])),
         joint_committee=None if committee is None else text_of(committee),
@@ -282,8 +288,8 @@ def _training(element: _Element) -> Training:
     number = provider.get("ProviderCompanyID")
     return Training(
         name=text_of(fields["TrainingName"]),
-        nature=Nature(text_of(fields["TrainingNature"])),
-        status=TrainingStatus(text_of(fields["TrainingStatus"])),
+        nature=NATURES[text_of(fields["TrainingNature"])],
+        status=STATUSES[text_of(fields["TrainingStatus"])],
         starting=date.fromisoformat(collapsed(fields["StartingDate"])),
         ending=date.fromisoformat(collapsed(fields["EndingDate"])),
         hours=integer(text_of(fields["TrainingHours"])),
@@ -305,9 +311,19 @@ def _optional_date(element: _Element | None) -> str | None:
 
 
 def _uses(training: _Element) -> tuple[RightUse, ...]:
+    blocks = (children(block) for block in training.iterchildren("RightUse"))
+    return summed(
+        (RIGHT_TYPES[text_of(fields["TrainingRightType"])], integer(text_of(fields["UsedHours"])))
+        for fields in blocks
+    )
+
+
+def summed(uses: Iterable[tuple[RightType, int]]) -> tuple[RightUse, ...]:
+    """The uses in the order of the types, each type once."""
     hours: dict[RightType, int] = {}
-    for block in training.iterchildren("RightUse"):
-        fields = children(block)
-        right = RightType(text_of(fields["TrainingRightType"]))
-        hours[right] = hours.get(right, 0) + integer(text_of(fields["UsedHours"]))
-    return tuple(RightUse(right, hours[right]) for right in RightType if right in hours)
+    for right, used in uses:
+        hours[right] = hours.get(right, 0) + used
+    return tuple([RightUse(right, hours[right]) for right in _ORDER if right in hours])
+
+
+_ORDER = tuple(RightType)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
@@ -34,8 +35,7 @@ class OperationName(StrEnum):
     CANCEL = "CANCEL"
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerObject:
+class LedgerObject(NamedTuple):
     """The state of one right or training: its current version.
 
     ``first`` is the content it was created with, by which a repeated In is recognised.
@@ -76,11 +76,11 @@ class Snapshot:
     twins: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A new version of an object: its state after, and what made it."""
+class Change(NamedTuple):
+    """A new version of an object: its state after and its twin mark, and what made it."""
 
     after: LedgerObject
+    mark: str
     operation: OperationName
     submission: int
     ticket: str
@@ -110,11 +110,12 @@ def twin_mark(account: AccountKey, content: Content) -> str:
     looked up by one short key.
     """
     if isinstance(content, TrainingRight):
-        marks = ("R", content.type.value, str(content.year), content.agreement or "")
+        marks = f"R\x1f{content.type.value}\x1f{content.year}\x1f{content.agreement or ''}"
     else:
-        dates = (content.starting.isoformat(), content.ending.isoformat())
-        marks = ("T", content.name, *dates)
-    return blake2b("\x1f".join((*account, *marks)).encode(), digest_size=16).hexdigest()
+        dates = f"{content.starting.isoformat()}\x1f{content.ending.isoformat()}"
+        marks = f"T\x1f{content.name}\x1f{dates}"
+    text = f"{account.employer}\x1f{account.inss}\x1f{marks}"
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def fla_id(day: date, number: int) -> str:
@@ -122,5 +123,10 @@ def fla_id(day: date, number: int) -> str:
 
     The check digits are 97 less the remainder of the first 22 digits by 97, as for an INSS.
     """
-    front = f"{day.year:04d}{day.month:02d}{day.day:02d}{number:014d}"
+    front = f"{_digits(day)}{number:014d}"
     return f"{front}{97 - int(front) % 97:02d}"
+
+
+@lru_cache(maxsize=10)
+def _digits(day: date) -> str:
+    return f"{day.year:04d}{day.month:02d}{day.day:02d}"

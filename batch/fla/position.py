@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lxml.etree import _Element
 
 from batch.ingest.lines import line_of
 
 
-@dataclass(frozen=True, slots=True)
-class FormPlace:
-    """A form's place: the name of its part (FI), and which form of that part it is, from 1."""
+class FormPlace(NamedTuple):
+    """A form's place: the name of its part (FI), and which form of that part it is, from 1.
+
+    ``before``: lines of the part before the document in which its element stands, if that is not
+    the part itself.
+    """
 
     part: str
     number: int
+    before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +69,5 @@ def spot(element: _Element, form: _Element, place: FormPlace) -> Spot:
         before = sum(1 for _ in node.itersiblings("*", preceding=True))
         steps.append(str(before + 1))
         node = parent
-    return Spot(line_of(element), ",".join(["1", str(place.number), *reversed(steps)]))
+    line = line_of(element) + place.before
+    return Spot(line, ",".join(["1", str(place.number), *reversed(steps)]))

@@ -1,30 +1,30 @@
 """The business rules beyond the schema (domain, section 8), one function each.
 
-A rule looks at values and yields findings; it neither raises nor decides what becomes of the
+A rule looks at values and gives findings; it neither raises nor decides what becomes of the
 form. The rules on one form alone stand first, those on the ledger after them; what a rule is
 about is in its docstring, with zone, code and class (B blocking, W warning).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
 from batch.anomalies import Anomaly, Severity
 from batch.fla.committees import NONE, Committees
 from batch.fla.forms import (
     ByFlaId,
+    Cancel,
     Form,
-    In,
     Kind,
     ObjectKey,
     RightType,
     Training,
     TrainingRight,
     TrainingStatus,
-    Update,
 )
 from batch.fla.position import Spot
 from batch.identifiers import EnterpriseNumber, Inss, InvalidIdentifier, NssoNumber
@@ -61,8 +61,7 @@ class Finding:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Parties:
+class Parties(NamedTuple):
     """Employer and worker with right numbers; None where the check digits are wrong."""
 
     employer: EnterpriseNumber | None
@@ -79,21 +78,18 @@ _RIGHT = "*/TrainingRight"
 
 def parties(form: Form) -> tuple[Parties, tuple[Finding, ...]]:
     """00014-004 B, 00024-004 B, 00011-004 B: check digits of employer, worker, NSSO number."""
+    employer, inss = enterprise(form.company), worker(form.inss)
+    right = form.nsso is None or _is_nsso(form.nsso)
+    if employer is not None and inss is not None and right:
+        return Parties(employer, inss), ()
     found: list[Finding] = []
-    inss = None
-    employer = enterprise(form.company)
     if employer is None:
         found.append(_check_digits("00014", "CompanyID", form.company, _EMPLOYER))
-    try:
-        inss = Inss.parse(form.inss)
-    except InvalidIdentifier:
+    if inss is None:
         found.append(_check_digits("00024", "INSS", form.inss, "NaturalPerson/INSS"))
-    if form.nsso is not None:
-        try:
-            NssoNumber.parse(form.nsso)
-        except InvalidIdentifier:
-            path = "EmployerId/NOSSRegistrationNbr"
-            found.append(_check_digits("00011", "NOSSRegistrationNbr", form.nsso, path))
+    if not right:
+        path = "EmployerId/NOSSRegistrationNbr"
+        found.append(_check_digits("00011", "NOSSRegistrationNbr", form.nsso or "", path))
     return Parties(employer, inss), tuple(found)
 
 
@@ -104,6 +100,24 @@ def enterprise(text: str) -> EnterpriseNumber | None:
         return EnterpriseNumber.parse(text)
     except InvalidIdentifier:
         return None
+
+
+@lru_cache(maxsize=10_000)
+def worker(text: str) -> Inss | None:
+    """The number, None when it does not check; the forms of a worker stand near one another."""
+    try:
+        return Inss.parse(text)
+    except InvalidIdentifier:
+        return None
+
+
+@lru_cache(maxsize=10_000)
+def _is_nsso(text: str) -> bool:
+    try:
+        NssoNumber.parse(text)
+    except InvalidIdentifier:
+        return False
+    return True
 
 
 def _check_digits(zone: str, tag: str, value: str, path: str) -> Finding:
@@ -117,74 +131,83 @@ _STANDING = {
 }
 
 
-def standing(held: Standing, company: str) -> Iterator[Finding]:
+def standing(held: Standing, company: str) -> tuple[Finding, ...]:
     """00014-101, 00014-155, 00014-230 B: the sender may not speak for the employer."""
-    if held is not Standing.MAY_SPEAK:
-        yield Finding("00014", held.value, "CompanyID", company, _EMPLOYER, _STANDING[held])
+    if held is Standing.MAY_SPEAK:
+        return ()
+    return (Finding("00014", held.value, "CompanyID", company, _EMPLOYER, _STANDING[held]),)
 
 
-def own_content(form: Form, today: date, committees: Committees) -> Iterator[Finding]:
+def own_content(form: Form, today: date, committees: Committees) -> list[Finding]:
     """All rules on what one In or Update declares; ``today`` is the Brussels day of sealing."""
-    if not isinstance(form.operation, In | Update):
-        return
+    if isinstance(form.operation, Cancel):
+        return []
     content = form.operation.content
+    found: list[Finding | None]
     if isinstance(content, TrainingRight):
-        yield from _sector_has_committee(content)
-        yield from _committee_is_known(content, committees)
+        found = [_sector_has_committee(content), _committee_is_known(content, committees)]
     else:
-        for rule in _TRAINING_RULES:
-            yield from rule(content, today)
+        found = [rule(content, today) for rule in _TRAINING_RULES]
+    return [each for each in found if each is not None] if any(found) else []
 
 
-def _sector_has_committee(right: TrainingRight) -> Iterator[Finding]:
+def _sector_has_committee(right: TrainingRight) -> Finding | None:
     """00046-001 B: a sector right without joint committee (999 names none)."""
     if right.type is RightType.SECTOR and right.joint_committee in (None, NONE):
         text = "A sector right names the joint committee it comes from."
-        yield Finding("00046", "001", "JointCommissionNbr", right.joint_committee, _RIGHT, text)
+        return Finding("00046", "001", "JointCommissionNbr", right.joint_committee, _RIGHT, text)
+    return None
 
 
-def _committee_is_known(right: TrainingRight, committees: Committees) -> Iterator[Finding]:
+def _committee_is_known(right: TrainingRight, committees: Committees) -> Finding | None:
     """00046-008 B: a joint committee that did not exist in the right's year."""
     code = right.joint_committee
     if code not in (None, NONE) and not committees.existed(code or "", right.year):
         text = f"No joint committee had this number in {right.year}."
         path = f"{_RIGHT}/JointCommissionNbr"
-        yield Finding("00046", "008", "JointCommissionNbr", code, path, text)
+        return Finding("00046", "008", "JointCommissionNbr", code, path, text)
+    return None
 
 
-def _ends_after_start(training: Training, _today: date) -> Iterator[Finding]:
+def _ends_after_start(training: Training, _today: date) -> Finding | None:
     """00911-014 B: end before start."""
     if training.ending < training.starting:
         value = training.ending.isoformat()
         text = f"It ends before it starts, on {training.starting.isoformat()}."
-        yield Finding("00911", "014", "EndingDate", value, f"{_TRAINING}/EndingDate", text)
+        return Finding("00911", "014", "EndingDate", value, f"{_TRAINING}/EndingDate", text)
+    return None
 
 
-def _followed_has_ended(training: Training, today: date) -> Iterator[Finding]:
+def _followed_has_ended(training: Training, today: date) -> Finding | None:
     """FLA12-264 B: followed, with an end in the future."""
     if training.status is TrainingStatus.FOLLOWED and training.ending > today:
         value = training.status.value
         text = f"It ends on {training.ending.isoformat()}; so it cannot have been followed yet."
-        yield Finding("FLA12", "264", "TrainingStatus", value, f"{_TRAINING}/TrainingStatus", text)
+        return Finding("FLA12", "264", "TrainingStatus", value, f"{_TRAINING}/TrainingStatus", text)
+    return None
 
 
-def _uses_fit(training: Training, _today: date) -> Iterator[Finding]:
+def _uses_fit(training: Training, _today: date) -> Finding | None:
     """FLA15-260 B: the hours charged exceed the training's hours."""
-    used = sum(use.hours for use in training.uses)
+    used = 0
+    for use in training.uses:
+        used += use.hours
     if used > training.hours:
         text = f"Charged in all: {used}; the training has {training.hours}."
         path = f"{_TRAINING}/RightUse/UsedHours"
-        yield Finding("FLA15", "260", "UsedHours", str(used), path, text)
+        return Finding("FLA15", "260", "UsedHours", str(used), path, text)
+    return None
 
 
-def _uses_only_when_counting(training: Training, _today: date) -> Iterator[Finding]:
+def _uses_only_when_counting(training: Training, _today: date) -> Finding | None:
     """FLB11-146 B: hours charged to a right by a training that does not count for the credit."""
     if training.uses and not training.counts_for_credit:
         text = "The training does not count for the credit, so no right can be charged."
-        yield Finding("FLB11", "146", "RightUse", None, f"{_TRAINING}/RightUse", text)
+        return Finding("FLB11", "146", "RightUse", None, f"{_TRAINING}/RightUse", text)
+    return None
 
 
-_TRAINING_RULES: tuple[Callable[[Training, date], Iterator[Finding]], ...] = (
+_TRAINING_RULES: tuple[Callable[[Training, date], Finding | None], ...] = (
     _ends_after_start,
     _followed_has_ended,
     _uses_fit,
@@ -254,6 +277,7 @@ def beyond_credit(training: Training) -> Finding:
     return Finding("FLA15", "047", tag, str(hours), HOURS, text, Severity.WARNING)
 
 
+@lru_cache(maxsize=1_000)
 def deadline(ending: date) -> date | None:
     """The last day to register a training: of the month after the quarter it ended in.
 
@@ -265,11 +289,12 @@ def deadline(ending: date) -> date | None:
     return None if year > date.max.year else date(year, month, 1) - timedelta(days=1)
 
 
-def late(content: TrainingRight | Training, today: date) -> Iterator[Finding]:
+def late(content: TrainingRight | Training, today: date) -> tuple[Finding, ...]:
     """FLB04-460 W: a followed training registered after the deadline of its quarter."""
     if isinstance(content, TrainingRight) or content.status is not TrainingStatus.FOLLOWED:
-        return
+        return ()
     last = deadline(content.ending)
-    if last is not None and today > last:
-        text = f"The last day to register it was {last.isoformat()}."
-        yield Finding("FLB04", "460", "TrainingIn", None, BLOCK, text, Severity.WARNING)
+    if last is None or today <= last:
+        return ()
+    text = f"The last day to register it was {last.isoformat()}."
+    return (Finding("FLB04", "460", "TrainingIn", None, BLOCK, text, Severity.WARNING),)

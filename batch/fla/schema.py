@@ -1,6 +1,6 @@
 """The verdict on a form's shape, and every defect as an anomaly (contract, sections 3 and 4).
 
-libxml2's compiled schema decides valid or not; nothing else does. Of a form it refuses, the
+libxml2's compiled schema decides valid or not; nothing else refuses a form. Of one it refuses, the
 shapes and a look at each zone alone give the defects, one anomaly each; xmlschema gives the reason
 in words. A validator that breaks is a fault, never a refusal (``security.md`` 2.4).
 """

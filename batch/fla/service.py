@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 
 from lxml.etree import _Element
 
@@ -21,17 +22,19 @@ from batch.fla.committees import Committees, joint_committees
 from batch.fla.echo import echo
 from batch.fla.forms import Form, operation_element, read
 from batch.fla.ledger import AccountKey, Change, Ledger
+from batch.fla.plain import PlainForms, plain_forms
 from batch.fla.position import FormPlace, Places, spot
 from batch.fla.rules import Finding
 from batch.fla.schema import MAX_EXPLAINED, FormSchema, form_schema
 from batch.identifiers import EnterpriseNumber, NssoNumber
 from batch.ingest.lines import line_of
+from batch.ingest.plain import Given, PlainForm
 from batch.ingest.services import ContentFacts, Description, FormVerdict, Limits
 from batch.names import brussels_day
 from batch.registers import Standing
+from batch.routed import FLA
 from batch.settings import Settings
 
-NAME = "FLA"
 RESULT = "FLAResult"
 SCHEMA_NAME = "FLADeclaration_20261.xsd"
 
@@ -45,12 +48,18 @@ _KNOWN_EMPLOYERS = 10_000
 def describe(settings: Settings) -> Description:
     """How the channel recognises an FLA declaration on this instance."""
     return Description(
-        name=NAME,
+        name=FLA,
         codes=frozenset(settings.fla_codes),
         root="FLADeclaration",
         form="Form",
         schemas=frozenset({SCHEMA_NAME}),
-        limits=Limits(settings.max_file_bytes, settings.max_forms, settings.max_parts),
+        limits=Limits(
+            settings.max_file_bytes,
+            settings.max_forms,
+            settings.max_parts,
+            settings.min_form_bytes,
+        ),
+        plain=plain_forms().pattern,
     )
 
 
@@ -68,10 +77,11 @@ class FlaService:
     window: Window
     ledger: Ledger
     schema: FormSchema = field(default_factory=form_schema)
+    plain: PlainForms = field(default_factory=plain_forms)
     committees: Committees = field(default_factory=joint_committees)
 
     def judge(
-        self, forms: Iterable[tuple[str, _Element]], facts: ContentFacts
+        self, forms: Iterable[tuple[str, Given]], facts: ContentFacts
     ) -> Iterator[FormVerdict]:
         """One verdict per (part name, form), in order; see ``Service.judge``.
 
@@ -79,22 +89,26 @@ class FlaService:
         """
         judging = _Judging(self, facts)
         chunk: list[_Entry] = []
-        for part, element in forms:
-            chunk.append(judging.first_look(part, element))
+        for part, form in forms:
+            chunk.append(judging.first_look(part, form))
             if len(chunk) == CHUNK:
                 yield from judging.settle(chunk)
                 chunk = []
         yield from judging.settle(chunk)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A form after the first look: its verdict so far; with a claim, the ledger is asked."""
+class _Entry(NamedTuple):
+    """A form after the first look: its verdict so far; with a claim, the ledger is asked.
+
+    ``places`` are those of an element, which is gone by then; those of a plain form are worked out
+    only where there is something to point at.
+    """
 
     number: int
     verdict: FormVerdict
     claim: Claim | None = None
     places: Places | None = None
+    plain: tuple[PlainForm, FormPlace] | None = None
 
 
 class _Judging:
@@ -110,17 +124,24 @@ class _Judging:
         self._explained = 0
         self._employers: dict[EnterpriseNumber, tuple[Standing, NssoNumber | None]] = {}
 
-    def first_look(self, part: str, element: _Element) -> _Entry:
+    def first_look(self, part: str, given: Given) -> _Entry:
         """Schema, check digits, standing, and the form's own rules, while the element is there."""
         self._seen += 1
         self._forms_of[part] += 1
-        place = FormPlace(part, self._forms_of[part])
+        number = self._forms_of[part]
+        if isinstance(given, PlainForm):
+            place = FormPlace(part, number, given.line - 1)
+            return self._own_rules(self._service.plain.read(given.match), given, place)
+        place = FormPlace(part, number)
         explain = self._explained < MAX_EXPLAINED
-        anomalies = self._service.schema.anomalies(element, place, explain=explain)
+        anomalies = self._service.schema.anomalies(given, place, explain=explain)
         if anomalies:
             self._explained += 1
-            return _Entry(self._seen, self._refusal(element, anomalies))
-        form = read(element)
+            return _Entry(self._seen, self._refusal(given, anomalies))
+        return self._own_rules(read(given), given, place)
+
+    def _own_rules(self, form: Form, given: Given, place: FormPlace) -> _Entry:
+        """What a valid form says, judged by itself."""
         numbers, found = rules.parties(form)
         held, nsso = self._standing(numbers.employer)
         findings = [
@@ -128,20 +149,16 @@ class _Judging:
             *rules.standing(held, form.company),
             *rules.own_content(form, self._today, self._service.committees),
         ]
-        verdict = FormVerdict(
-            header=form.header,
-            references=form.references,
-            employer=form.company,
-            nsso=nsso,
-            inss=form.inss,
-            user_reference=form.user_reference,
-            anomalies=tuple(_anomaly(each, element, place) for each in findings),
-        )
+        anomalies = _anomalies(findings, given, place) if findings else ()
+        header, references, _, company, inss, user, operation = form
+        verdict = FormVerdict(header, references, company, nsso, inss, user, anomalies)
         if numbers.employer is None or numbers.inss is None or held is not Standing.MAY_SPEAK:
             return _Entry(self._seen, verdict)
         key = AccountKey(numbers.employer.digits, numbers.inss.digits)
-        claim = Claim(key, form.operation, blocked=not verdict.accepted)
-        return _Entry(self._seen, verdict, claim, _places(element, form, place))
+        claim = Claim.of(key, operation, blocked=bool(anomalies) and not verdict.accepted)
+        if isinstance(given, PlainForm):
+            return _Entry(self._seen, verdict, claim, plain=(given, place))
+        return _Entry(self._seen, verdict, claim, places=_places(given, form, place))
 
     def settle(self, chunk: list[_Entry]) -> Iterator[FormVerdict]:
         """Meet the chunk with the ledger: look up, apply in order, store, answer in order."""
@@ -152,40 +169,48 @@ class _Judging:
         verdicts: list[FormVerdict] = []
         changes: list[Change] = []
         for entry in chunk:
-            verdict, change = self._settled(entry)
-            verdicts.append(verdict)
-            if change is not None:
-                changes.append(change)
+            if entry.claim is None:
+                verdicts.append(entry.verdict)
+                continue
+            outcome = self._book.apply(entry.claim)
+            verdicts.append(self._settled(entry, outcome))
+            if outcome.after is not None and outcome.operation is not None:
+                changes.append(
+                    Change(
+                        outcome.after,
+                        outcome.mark,
+                        outcome.operation,
+                        self._facts.submission,
+                        self._facts.ticket(entry.number),
+                        self._facts.at,
+                    )
+                )
         if changes:
             self._service.ledger.store(changes)
         yield from verdicts
 
-    def _settled(self, entry: _Entry) -> tuple[FormVerdict, Change | None]:
-        if entry.claim is None or entry.places is None:
-            return entry.verdict, None
-        outcome = self._book.apply(entry.claim)
-        found = tuple(_ledger_anomaly(each, entry.places) for each in outcome.findings)
-        verdict = replace(entry.verdict, anomalies=entry.verdict.anomalies + found)
-        if outcome.after is None:
-            return verdict, None
-        result = self._book.result(outcome.after)
-        return replace(verdict, result_name=RESULT, result=result), self._change(outcome, entry)
+    def _settled(self, entry: _Entry, outcome: Outcome) -> FormVerdict:
+        header, references, company, nsso, inss, user, anomalies, name, result = entry.verdict
+        if outcome.findings:
+            places = self._pointed_at(entry)
+            found = [_ledger_anomaly(each, places) for each in outcome.findings]
+            anomalies = (*anomalies, *found)
+        if outcome.after is not None:
+            name, result = RESULT, self._book.result(outcome.after)
+        return FormVerdict(header, references, company, nsso, inss, user, anomalies, name, result)
 
-    def _change(self, outcome: Outcome, entry: _Entry) -> Change | None:
-        if outcome.after is None or outcome.operation is None:
-            return None
-        return Change(
-            after=outcome.after,
-            operation=outcome.operation,
-            submission=self._facts.submission,
-            ticket=self._facts.ticket(entry.number),
-            at=self._facts.at,
-        )
+    def _pointed_at(self, entry: _Entry) -> Places:
+        """What an anomaly of the ledger may point at."""
+        if entry.places is not None:
+            return entry.places
+        if entry.plain is None:
+            raise AssertionError("a form without a claim has nothing to point at")
+        return self._service.plain.places(*entry.plain, len(entry.verdict.references))
 
     def _refusal(self, element: _Element, anomalies: tuple[Anomaly, ...]) -> FormVerdict:
         verdict = echo(element, self._service.schema)
         _, nsso = self._standing(rules.enterprise(verdict.employer or ""))
-        return replace(verdict, nsso=nsso, anomalies=anomalies)
+        return verdict._replace(nsso=nsso, anomalies=anomalies)
 
     def _standing(self, employer: EnterpriseNumber | None) -> tuple[Standing, NssoNumber | None]:
         """May the sender speak for it, and its NSSO number; without a right number, no question."""
@@ -199,6 +224,11 @@ class _Judging:
                 self._employers.clear()
             self._employers[employer] = known
         return known
+
+
+def _anomalies(findings: Iterable[Finding], given: Given, place: FormPlace) -> tuple[Anomaly, ...]:
+    form = given.element() if isinstance(given, PlainForm) else given
+    return tuple(_anomaly(each, form, place) for each in findings)
 
 
 def _anomaly(finding: Finding, form: _Element, place: FormPlace) -> Anomaly:

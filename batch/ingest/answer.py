@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 from batch.anomalies import Anomaly
+from batch.identifiers import NssoNumber
 from batch.ingest.services import FormHeader, FormVerdict
 from batch.names import BRUSSELS
 from batch.states import Refused, Sealed, Verified
@@ -28,8 +30,7 @@ MAX_VALUE = 200
 """Of a wrong value, so much is echoed: enough to find it, too little to flood an answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Handled:
+class Handled(NamedTuple):
     """One form handled: its place in the set (1-based), the FI it stood in, its own ticket."""
 
     part_name: str
@@ -59,40 +60,55 @@ def noti(sealed: Sealed, ticket: str, handled: Iterable[Handled], at: datetime) 
     header = _header("NOTI001", at)
     sender = f"    <HandledOriginalFile>{_element('SenderId', str(sealed.key.channel))}"
     sender += "</HandledOriginalFile>\n"
+    part, opening = None, ""
     for item in handled:
-        form = (
-            header
-            + _file_reference(item.part_name[:MAX_FILE_NAME], ticket)
-            + sender
-            + _handled_form(item)
-        )
-        yield f"  <Form>\n{form}  </Form>\n".encode()
+        if item.part_name != part:
+            part = item.part_name
+            file = _file_reference(part[:MAX_FILE_NAME], ticket)
+            opening = f"  <Form>\n{header}{file}{sender}"
+        yield f"{opening}{_handled_form(item)}  </Form>\n".encode()
     yield b"</NOTIFICATION>\n"
 
 
 def _handled_form(item: Handled) -> str:
+    """What is said of one form, in lines; a million of them in one answer, so in few calls."""
     verdict = item.verdict
-    lines = [_original_header(verdict.header)]
+    said = _original_header(verdict.header)
     for reference in verdict.references:
-        lines.append(_reference("Reference", reference.type, reference.origin, reference.number))
+        shown = _reference("Reference", reference.type, reference.origin, reference.number)
+        said += f"    {shown}\n"
     if verdict.nsso is not None and verdict.employer is not None:
-        inside = _element("NOSSRegistrationNbr", str(verdict.nsso))
-        lines.append(f"<EmployerId>{inside}{_element('CompanyID', verdict.employer)}</EmployerId>")
+        said += _employer(verdict.nsso, verdict.employer)
     if verdict.inss is not None:
         inside = _element("INSS", verdict.inss)
         if verdict.user_reference:
             inside += _element("NaturalPersonUserReference", verdict.user_reference)
-        lines.append(f"<NaturalPerson>{inside}</NaturalPerson>")
-    lines.append(_reference("HandledReference", "1", _TICKET_ORIGIN, item.ticket))
-    lines.append(_result(verdict))
-    if verdict.accepted and verdict.result_name:
-        lines.append(_application_data(verdict))
-    return "".join(f"    {line}\n" for line in lines if line)
+        said += f"    <NaturalPerson>{inside}</NaturalPerson>\n"
+    accepted = verdict.accepted
+    result = _result(verdict, accepted) if verdict.anomalies else _ACCEPTED
+    said += f"    {_HANDLED}{_written(item.ticket)}{_END_HANDLED}\n    {result}\n"
+    if accepted and verdict.result_name:
+        said += f"    {_application_data(verdict)}\n"
+    return said
 
 
-def _result(verdict: FormVerdict) -> str:
-    inside = _element("ResultCode", "1" if verdict.accepted else "0")
-    if not verdict.accepted:
+@lru_cache(maxsize=1_000)
+def _employer(nsso: NssoNumber, employer: str) -> str:
+    inside = _element("NOSSRegistrationNbr", nsso.digits) + _element("CompanyID", employer)
+    return f"    <EmployerId>{inside}</EmployerId>\n"
+
+
+_HANDLED = (
+    "<HandledReference><ReferenceType>1</ReferenceType>"
+    f"<ReferenceOrigin>{_TICKET_ORIGIN}</ReferenceOrigin><ReferenceNbr>"
+)
+_END_HANDLED = "</ReferenceNbr></HandledReference>"
+_ACCEPTED = "<HandlingResult><ResultCode>1</ResultCode></HandlingResult>"
+
+
+def _result(verdict: FormVerdict, accepted: bool) -> str:
+    inside = _element("ResultCode", "1" if accepted else "0")
+    if not accepted:
         inside += _element("Diagnosis", _BLOCKING_ANOMALIES)
     inside += "".join(_anomaly_report(a, verdict) for a in verdict.anomalies)
     return f"<HandlingResult>{inside}</HandlingResult>"
@@ -117,21 +133,41 @@ def _anomaly_report(anomaly: Anomaly, verdict: FormVerdict) -> str:
 
 
 def _application_data(verdict: FormVerdict) -> str:
-    inside = "".join(_element(f.tag, f.text, dict(f.attributes)) for f in verdict.result)
+    as_it_is = _AS_IT_IS("".join([field.text for field in verdict.result]))
+    inside = ""
+    for tag, text, attributes in verdict.result:
+        shown = _attributes(attributes) if attributes else ""
+        inside += f"<{tag}{shown}>{text if as_it_is else _written(text)}</{tag}>"
     name = verdict.result_name
     return f"<ApplicationData><{name}>{inside}</{name}></ApplicationData>"
 
 
+@lru_cache(maxsize=100)
+def _attributes(attributes: tuple[tuple[str, str], ...]) -> str:
+    return "".join(f" {name}={quoteattr(value)}" for name, value in attributes)
+
+
 def _original_header(header: FormHeader) -> str:
-    fields = (
-        ("Identification", header.identification),
-        ("FormCreationDate", header.creation_date),
-        ("FormCreationHour", header.creation_hour),
-        ("AttestationStatus", header.attestation_status),
-        ("TypeForm", header.type_form),
-    )
-    inside = "".join(_element(tag, value) for tag, value in fields if value)
-    return f"<HandledOriginalForm>{inside}</HandledOriginalForm>" if inside else ""
+    name, day, hour, status, kind = header
+    if name and day and hour and status and kind and _AS_IT_IS(name + day + hour + status + kind):
+        return (
+            f"    <HandledOriginalForm><Identification>{name}</Identification>"
+            f"<FormCreationDate>{day}</FormCreationDate><FormCreationHour>{hour}</FormCreationHour>"
+            f"<AttestationStatus>{status}</AttestationStatus><TypeForm>{kind}</TypeForm>"
+            "</HandledOriginalForm>\n"
+        )
+    inside = ""
+    if header.identification:
+        inside += _element("Identification", header.identification)
+    if header.creation_date:
+        inside += _element("FormCreationDate", header.creation_date)
+    if header.creation_hour:
+        inside += _element("FormCreationHour", header.creation_hour)
+    if header.attestation_status:
+        inside += _element("AttestationStatus", header.attestation_status)
+    if header.type_form:
+        inside += _element("TypeForm", header.type_form)
+    return f"    <HandledOriginalForm>{inside}</HandledOriginalForm>\n" if inside else ""
 
 
 def _header(identification: str, at: datetime) -> str:
@@ -158,14 +194,18 @@ def _reference(tag: str, kind: str, origin: str, number: str) -> str:
 
 
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
+_AS_IT_IS = re.compile("[-0-9A-Za-z .,/:_]*").fullmatch
+"""What most values are made of. They need no escape, which is dear where there are millions."""
 _KEPT = {"\r": "&#13;"}  # a reader would turn a bare one into a line feed
 
 
-def _element(tag: str, text: str, attributes: dict[str, str] | None = None) -> str:
-    shown = "".join(f" {name}={quoteattr(value)}" for name, value in (attributes or {}).items())
-    return f"<{tag}{shown}>{escape(_UNWRITABLE.sub('?', text), _KEPT)}</{tag}>"
+def _element(tag: str, text: str) -> str:
+    return f"<{tag}>{_written(text)}</{tag}>"
+
+
+def _written(text: str) -> str:
+    """``text`` as the content of an element."""
+    return text if _AS_IT_IS(text) else escape(_UNWRITABLE.sub("?", text), _KEPT)
 
 
 def _document(root: str, forms: Iterable[str]) -> bytes:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-
-from lxml.etree import _Element
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from batch.anomalies import Anomaly
 from batch.ingest.answer import Handled
-from batch.ingest.forms import forms
+from batch.ingest.plain import Given, forms
 from batch.ingest.services import ContentFacts, Service
 from batch.states import Part, Verified
+
+_TICKETS = 5_000
+"""Tickets remembered: a service asks for those of a chunk of forms before they are written."""
 
 Blocks = Callable[[Part], Iterable[bytes]]
 
@@ -44,14 +46,17 @@ def handle(
     The stream was read whole at reception: a Malformed here is a fault, not a verdict.
     """
     standing_in: deque[str] = deque()
+    ticket = lru_cache(maxsize=_TICKETS)(facts.ticket)
+    facts = replace(facts, ticket=ticket)
 
-    def all_forms() -> Iterator[tuple[str, _Element]]:
+    def all_forms() -> Iterator[tuple[str, Given]]:
+        name, plain = service.description.form, service.description.plain
         for part in verified.parts:
-            for element in forms(blocks(part), service.description.form):
+            for form in forms(blocks(part), name, plain):
                 standing_in.append(part.file.name)
-                yield part.file.name, element
+                yield part.file.name, form
 
     for place, verdict in enumerate(service.judge(all_forms(), facts), start=1):
         part_name = standing_in.popleft()
         tally.add(place, part_name, verdict.anomalies, verdict.accepted)
-        yield Handled(part_name, facts.ticket(place), verdict)
+        yield Handled(part_name, ticket(place), verdict)

@@ -22,6 +22,11 @@ _ENCODING_ERRORS = (
 )
 
 
+MAX_FORM_BYTES = 4_000_000
+"""From the end of one form, or of a comment between forms, to the next. A form is held as a tree
+of some hundred bytes for each element; those of the FLA have a few kilobytes, and at most 1,000
+elements are read."""
+
 _WHITE = " \t\r\n"
 """White space of XML; any other character beside the forms is content."""
 
@@ -39,13 +44,14 @@ class FormReader:
     """Feed blocks, take complete forms. A form is cleared when the next feed or close begins."""
 
     form: str
+    unended: int = 0
+    """Bytes fed since a form, or a comment between forms, ended."""
     _parser: etree.XMLPullParser = field(init=False)
-    _given: list[_Element] = field(default_factory=list)
     _stray: int | None = None
 
     def __post_init__(self) -> None:
         self._parser = etree.XMLPullParser(
-            events=("end",),
+            events=("end", "comment", "pi"),
             tag=self.form,
             resolve_entities=False,
             no_network=True,
@@ -55,13 +61,28 @@ class FormReader:
 
     def feed(self, block: bytes) -> Iterator[_Element]:
         """The forms that ``block`` completes, in order; raise Malformed where the stream breaks."""
+        self.unended += len(block)
+        yield from self.take(block)
+        self.limit()
+        self.check()
+
+    def take(self, piece: bytes) -> Iterator[_Element]:
+        """``feed`` in steps: the forms first, then ``limit`` and ``check``."""
         try:
-            self._parser.feed(block)
+            self._parser.feed(piece)
         except etree.XMLSyntaxError as error:
             yield from self._complete()
             raise Malformed(self._syntax_anomaly(error)) from None
         yield from self._complete()
-        # After some errors lxml says nothing and would take the next block for a new document.
+
+    def limit(self) -> None:
+        """Malformed where no form has ended for too long."""
+        if self.unended > MAX_FORM_BYTES:
+            raise Malformed(too_long(self.form))
+
+    def check(self) -> None:
+        """Malformed after an error of which lxml says nothing: it would take the next block for a
+        new document."""
         if self._first_error() is not None:
             raise Malformed(self._syntax_anomaly(None))
 
@@ -80,20 +101,27 @@ class FormReader:
             raise Malformed(reception("205", f"Only {self.form} may stand here.", line=self._stray))
 
     def _complete(self) -> Iterator[_Element]:
-        for _, found in self._parser.read_events():
+        for event, found in self._parser.read_events():
             element = cast(_Element, found)
             parent = element.getparent()
             if parent is None or parent.getparent() is not None:
                 continue  # a form inside a form is its outer form's mistake
-            yield element
-            self._clear(element, parent)
+            self.unended = 0
+            if event == "end":
+                yield element
+                self._clear(element, parent)
+            else:
+                self._forget_before(element, parent)  # comments alone would fill the memory too
 
     def _clear(self, element: _Element, root: _Element) -> None:
         """Forget all before this form, and its content; its line and tail are still wanted."""
-        self._look_at(element.itersiblings(preceding=True))
-        while element.getprevious() is not None:
-            del root[0]
+        self._forget_before(element, root)
         element.clear(keep_tail=True)  # type: ignore[call-arg]  # absent from the stubs only
+
+    def _forget_before(self, node: _Element, root: _Element) -> None:
+        self._look_at(node.itersiblings(preceding=True))
+        while node.getprevious() is not None:
+            del root[0]
 
     def _look_at(self, siblings: Iterable[_Element]) -> None:
         """Notice anything beside forms: no part of a file is passed over in silence."""
@@ -105,20 +133,34 @@ class FormReader:
 
     def _first_error(self) -> etree._LogEntry | None:
         """The first thing this parser, and no other before it, found wrong with the stream."""
-        log = cast("Iterable[etree._LogEntry]", self._parser.feed_error_log)
-        return next((e for e in log if e.level >= etree.ErrorLevels.ERROR), None)
+        return next(iter(error_log(self._parser)), None)
 
     def _syntax_anomaly(self, raised: etree.XMLSyntaxError | None) -> Anomaly:
-        first = self._first_error()
-        if first is None:
-            line = raised.lineno if raised is not None else None
-            words = str(raised.msg) if raised is not None else "it ends too soon"
-            return reception("102", f"The file is not well-formed XML: {words}", line=line or None)
-        if first.type in _ENCODING_ERRORS:
-            words = "The file's bytes are not the UTF-8 it declares."
-            return reception("138", words, line=first.line)
-        words = f"The file is not well-formed XML: {first.message}"
-        return reception("102", words, line=first.line)
+        return syntax_anomaly(self._first_error(), raised)
+
+
+def error_log(parser: etree.XMLPullParser) -> list[etree._LogEntry]:
+    """The errors that this parser has found so far; its warnings are left out."""
+    log = cast("Iterable[etree._LogEntry]", parser.feed_error_log)
+    return [e for e in log if e.level >= etree.ErrorLevels.ERROR]
+
+
+def too_long(form: str) -> Anomaly:
+    """184 for a form that is no form any more: it would have to be held whole."""
+    return reception("184", f"A {form} has more than {MAX_FORM_BYTES} bytes.")
+
+
+def syntax_anomaly(first: etree._LogEntry | None, raised: etree.XMLSyntaxError | None) -> Anomaly:
+    """138 for bytes that are not in the declared encoding, 102 for whatever else is not XML."""
+    if first is None:
+        line = raised.lineno if raised is not None else None
+        words = str(raised.msg) if raised is not None else "it ends too soon"
+        return reception("102", f"The file is not well-formed XML: {words}", line=line or None)
+    if first.type in _ENCODING_ERRORS:
+        words = "The file's bytes are not the UTF-8 it declares."
+        return reception("138", words, line=first.line)
+    words = f"The file is not well-formed XML: {first.message}"
+    return reception("102", words, line=first.line)
 
 
 def forms(blocks: Iterable[bytes], form: str) -> Iterator[_Element]:

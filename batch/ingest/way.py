@@ -6,8 +6,9 @@
 
 Each stage is a pure function in a module of its own; the worker gathers the facts, calls it,
 and commits the result with its answer in one transaction. ``docs/flow.md`` holds the table
-below for people; a test keeps the two the same. A set that stops the worker too often waits in
-quarantine; one that an operator gives up there goes the rest of the way unread.
+below for people; a test keeps the two the same. A set that stops the worker too often, or stays
+undecided too long, waits in quarantine; one that an operator gives up there goes the rest of the
+way unread.
 """
 
 from __future__ import annotations
@@ -99,7 +100,8 @@ TABLE = (
     Row(
         Stage.QUARANTINED,
         "an operator",
-        "it stopped the worker too often: a technical verdict, ours alone; its bytes are kept",
+        "it stopped the worker too often, or nobody could know for too long whether its "
+        "certificate was revoked: a technical verdict, ours alone; its bytes are kept",
         "it stays in quarantine",
     ),
 )

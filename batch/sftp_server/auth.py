@@ -10,23 +10,25 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
 import asyncssh
-from asyncssh.constants import MSG_DISCONNECT
-from asyncssh.packet import String, UInt32
+from asyncssh.constants import MSG_DISCONNECT, MSG_USERAUTH_REQUEST
+from asyncssh.packet import SSHPacket, String, UInt32
 
 from batch import journal
 from batch.registers import Channel
+from batch.sftp_server import wire
 from batch.sftp_server.disk import Disk
 from batch.sftp_server.doorkeeper import Doorkeeper, Proof, public_line
 from batch.sftp_server.gate import Gate, Stranger
 from batch.sftp_server.keys import LEGACY_SIGNATURE, SIGNATURES, guard
 from batch.sftp_server.nothing_else import NothingElse, limit_proofs
 from batch.sftp_server.operations import Operations
+from batch.sftp_server.outgoing import log_no_packets, send_nothing_to_ignore
 from batch.sftp_server.session import SftpSession
 from batch.sftp_server.transport import acknowledge_soon
 
@@ -54,12 +56,6 @@ BLUR_SECONDS = 0.01
 the look-up, so that a fixed delay would keep the look-up's fraction of one."""
 
 _random = random.SystemRandom()
-
-
-def _too_many() -> asyncssh.DisconnectError:
-    return asyncssh.DisconnectError(
-        asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many tries to log in"
-    )
 
 
 @dataclass(slots=True)
@@ -97,6 +93,9 @@ class Visit(NothingElse):
         self._refused = 0
         self._asked = 0
         self._failures = 0
+        self._first_method: bytes | None = None
+        self._too_often = False
+        self._sent_away = False
         self._offers = 0
         self._proven: Proof | None = None
         self._channel: Channel | None = None
@@ -121,6 +120,8 @@ class Visit(NothingElse):
             return
         self._stranger = arrived
         acknowledge_soon(conn)
+        send_nothing_to_ignore(conn)
+        log_no_packets(conn)
         self._house.visits.add(self)
         # asyncssh lets a client try without end by methods and keys that we are not asked about.
         # It ignores that its transport is full; a client that asks and never reads would
@@ -128,6 +129,7 @@ class Visit(NothingElse):
         fail = conn.send_userauth_failure
         conn.send_userauth_failure = partial(self._fail, fail)  # type: ignore[method-assign]
         limit_proofs(conn, self.refused)
+        conn.process_packet = partial(self._hear, conn.process_packet)  # type: ignore[method-assign]
         conn.pause_writing = self._pause  # type: ignore[method-assign]
         conn.resume_writing = self._resume  # type: ignore[method-assign]
 
@@ -146,12 +148,13 @@ class Visit(NothingElse):
     def _leave_gate(self) -> None:
         stranger, self._stranger = self._stranger, None
         if stranger is not None and self._channel is None:
-            self._house.gate.leaves(stranger, tried=self._refused > 0)
+            self._house.gate.leaves(stranger, tried=self._tried)
         elif stranger is not None and self._channel is not None:
             self._house.gate.goes(self._channel.sender)
 
     def _make_room(self, reason: str) -> None:
         journal.connection_refused(self._address, reason)
+        self._sent_away = True
         if self._connection is not None:
             self._connection.abort()
 
@@ -215,16 +218,16 @@ class Visit(NothingElse):
         self._proven = None
         self._asked += 1
         if self._asked > MOST_REQUESTS:  # also those that did not wait for their answer
-            raise _too_many()
+            raise self._too_many()
         answer_at = time.monotonic() + REFUSAL_SECONDS + _random.uniform(0, BLUR_SECONDS)
-        judged = await self._house.doorkeeper.admits(username, key)
+        judged = await self._house.doorkeeper.admits(username, key, self._address)
         if isinstance(judged, str):
             await self._refuse(username, judged, answer_at)
             return False
         self._offers += 1
         if self._offers > MOST_TRIES:  # the key is public; only its owner can sign with it
             journal.login_refused(username, self._address, "right key, no right signature")
-            raise _too_many()
+            raise self._too_many()
         self._await_proof(username, judged, key)
         return True
 
@@ -244,15 +247,43 @@ class Visit(NothingElse):
     def _fail(self, send: Callable[[bool], None], partly: bool) -> None:
         self._failures += 1
         if self._failures > MOST_REQUESTS:
-            raise _too_many()
+            raise self._too_many()
         send(partly)
+
+    def _hear(
+        self,
+        process: Callable[[int, int, SSHPacket], bool | Awaitable[None]],
+        kind: int,
+        number: int,
+        packet: SSHPacket,
+    ) -> bool | Awaitable[None]:
+        """Note by which method the client began: asyncssh tells us of keys alone."""
+        if kind == MSG_USERAUTH_REQUEST and self._first_method is None:
+            named = wire.strings(packet.get_remaining_payload(), 3)
+            self._first_method = named[2] if named else b""
+        return process(kind, number, packet)
+
+    @property
+    def _tried(self) -> bool:
+        """Did it try to get in? Most clients begin by asking for no login at all, to hear what
+        there is; who only looks, or says nothing, tried nothing. Who had to make room for others
+        may have been about to offer the right key; what it costs us is counted by its rate."""
+        free = 1 if self._first_method == b"none" else 0
+        failed = self._refused > 0 or self._failures > free
+        return self._too_often or (failed and not self._sent_away)
+
+    def _too_many(self) -> asyncssh.DisconnectError:
+        self._too_often = True
+        return asyncssh.DisconnectError(
+            asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many tries to log in"
+        )
 
     async def _refuse(self, user: str, reason: str, answer_at: float) -> None:
         journal.login_refused(user, self._address, reason)
+        self._refused += 1  # whether or not the client waits for its answer
         await asyncio.sleep(max(0.0, answer_at - time.monotonic()))
-        self._refused += 1
         if self._refused >= MOST_TRIES:
-            raise _too_many()
+            raise self._too_many()
 
     def auth_completed(self) -> None:
         connection, proven = self._connection, self._proven

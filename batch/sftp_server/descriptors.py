@@ -21,6 +21,10 @@ OF_WORK = {Lane.LOOK: 4, Lane.CHANGE: 7}
 directory."""
 FOR_A_THREAD = {Lane.LOOK: 60, Lane.CHANGE: 40}
 """There is one thread of a lane for so many descriptors, up to as many as are of use."""
+FOR_A_FOLDER = 64
+"""There is one folder kept open for so many descriptors; it takes two."""
+MOST_FOLDERS = 256
+"""More senders than send at once; beyond them a folder is opened anew, for 30 microseconds."""
 MOST_BACKLOG = 128
 """Connections that wait in the kernel until we take them; some event loops take all at once."""
 FEWEST = 16
@@ -32,12 +36,13 @@ MOST_NAMES = 100_000
 @dataclass(frozen=True, slots=True)
 class Budget:
     """What the limit of open files allows: threads; connections taken, and waiting in the kernel;
-    files that senders have open."""
+    files that senders have open; folders kept open between requests."""
 
     threads: dict[Lane, int]
     connections: int
     backlog: int
     files: int
+    folders: int
 
 
 def budget(limit: int, wanted: int) -> Budget:
@@ -48,7 +53,10 @@ def budget(limit: int, wanted: int) -> Budget:
     threads = {
         lane: min(most, max(1, limit // FOR_A_THREAD[lane])) for lane, most in THREADS.items()
     }
-    ours = OF_OUR_OWN + sum(OF_WORK[lane] * number for lane, number in threads.items())
+    folders = min(MOST_FOLDERS, limit // FOR_A_FOLDER)
+    ours = (
+        OF_OUR_OWN + 2 * folders + sum(OF_WORK[lane] * number for lane, number in threads.items())
+    )
     backlog = min(MOST_BACKLOG, limit // 8)
     left = limit - ours - backlog
     if left < FEWEST:
@@ -57,7 +65,7 @@ def budget(limit: int, wanted: int) -> Budget:
             "to 1024 or more (ulimit -n, or LimitNOFILE= of systemd)"
         )
     connections = min(wanted, left // 2)
-    return Budget(threads, connections, backlog, left - connections)
+    return Budget(threads, connections, backlog, left - connections, folders)
 
 
 @dataclass(slots=True)

@@ -57,15 +57,15 @@ class Doorkeeper:
     pool: Executor
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    async def admits(self, user: str, key: asyncssh.SSHKey) -> Channel | str:
-        """The channel that ``user`` proves to be with ``key`` (its signature is asyncssh's to
-        check), or for our log why not."""
+    async def admits(self, user: str, key: asyncssh.SSHKey, address: str) -> Channel | str:
+        """The channel that ``user`` at ``address`` proves to be with ``key`` (its signature is
+        asyncssh's to check), or for our log why not."""
         if not USER_NAME.fullmatch(user):
             return "no such user name"
         weak = weakness(key)
         if weak is not None:
             return f"weak key: {weak}"
-        channel = await self._channel(user)
+        channel = await self._channel(user, address)
         refused = objection(channel, public_line(key), self.now())
         if refused is not None or channel is None:
             return refused or "no such user"
@@ -96,12 +96,12 @@ class Doorkeeper:
             return "this channel no longer logs in with SHA-1 signatures"
         return None
 
-    async def _channel(self, user: str) -> Channel | None:
+    async def _channel(self, user: str, address: str) -> Channel | None:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self.pool, self.memory.channel_of_user, user)
         except Busy as error:
-            journal.login_refused(user, "?", str(error))
+            journal.login_refused(user, address, str(error))
             raise asyncssh.DisconnectError(
                 asyncssh.DISC_SERVICE_NOT_AVAILABLE,
                 "logins cannot be judged now; come back in a moment",

@@ -15,7 +15,7 @@ from batch.settings import Settings
 from batch.sftp_server.home import EntryPlace
 from batch.sftp_server.protocol import MAX_DATA, Attributes
 from batch.storage.entries import Entry
-from batch.storage.spool import Upload
+from batch.storage.upload import Upload
 
 NAMES_PER_REPLY = 128
 """Names in one reply to READDIR: under 30 kB with the longest ones."""
@@ -49,17 +49,21 @@ class UploadHandle:
         """Raises OSError or Denied, and then the upload is poisoned for good."""
         self.upload.write(self.upload.size if self.append else offset, data)
 
+    def write_now(self, offset: int, data: bytes) -> bool:
+        """The same where memory takes it; else False, and nothing was done."""
+        return self.upload.write_now(self.upload.size if self.append else offset, data)
+
     def sync(self) -> None:
         """Bring the bytes so far to the disk; an error poisons, since fsync is never repeated."""
         self.upload.sync()
 
     def attributes(self) -> Attributes:
-        at = int(self.opened)
+        at = _in_32_bits(self.opened)
         return Attributes(self.upload.size, None, _FILE_MODE, (at, at))
 
 
 class NotInMemory(Exception):
-    """The bytes asked for are not all in the page cache: reading them waits for the disk."""
+    """What is asked for is not known, or not in the page cache: it takes a wait for the disk."""
 
 
 @dataclass(slots=True)
@@ -93,7 +97,7 @@ class DownloadHandle:
 
     def attributes(self) -> Attributes:
         found = os.fstat(self.descriptor)
-        at = int(found.st_mtime)
+        at = _in_32_bits(found.st_mtime)
         return Attributes(found.st_size, None, _FILE_MODE, (at, at))
 
     def close(self) -> None:
@@ -126,13 +130,19 @@ def directory_attributes() -> Attributes:
 
 def entry_attributes(entry: Entry) -> Attributes:
     """What STAT says of a file: a sealed one is read-only."""
-    at = max(0, min(int(entry.modified), 2**32 - 1))
+    at = _in_32_bits(entry.modified)
     return Attributes(entry.size, None, _SEALED_MODE if entry.sealed else _FILE_MODE, (at, at))
 
 
 def remembered_attributes(size: int, modified: float) -> Attributes:
     """What STAT says of a file that this session published and the worker has taken."""
-    return Attributes(size, None, _SEALED_MODE, (int(modified), int(modified)))
+    at = _in_32_bits(modified)
+    return Attributes(size, None, _SEALED_MODE, (at, at))
+
+
+def _in_32_bits(at: float) -> int:
+    """A time as version 3 can tell it (section 5): from 1970 to 2106, the nearest for any other."""
+    return max(0, min(int(at), 2**32 - 1))
 
 
 def folder_lines(folders: Sequence[Folder], now: float) -> Iterator[Line]:
@@ -152,9 +162,10 @@ def entry_lines(entries: Sequence[Entry], now: float) -> Iterator[Line]:
 def long_name(name: str, given: Attributes, modified: float, now: float) -> bytes:
     """The line of ``ls -l`` (filexfer section 7): some clients read sizes and types from it.
 
-    The time of day within half a year of ``now``, else the year; always UTC.
+    The time of day within half a year of ``now``, else the year; always UTC, and as far as the
+    attributes can tell it.
     """
-    at = datetime.fromtimestamp(modified, UTC)
+    at = datetime.fromtimestamp(_in_32_bits(modified), UTC)
     recent = abs(now - modified) < 182 * 86400
     when = f"{at:%H:%M}" if recent else f"{at.year:5d}"
     month = _MONTHS[at.month - 1]

@@ -78,7 +78,7 @@ class Gate:
         return None
 
     def leaves(self, stranger: Stranger, *, tried: bool) -> None:
-        """A connection ended without a login; ``tried``: at least one key was refused."""
+        """A connection ended without a login; ``tried``: it asked to be let in."""
         self._forget(stranger)
         if tried:
             self.addresses.failed(stranger.address)

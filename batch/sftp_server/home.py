@@ -96,7 +96,10 @@ def _place(parts: list[str]) -> Place:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why an operation is not done, as the client is told."""
+    """Why an operation is not done, as the client is told: a status of the protocol and a sentence.
+
+    What ``told`` makes of a ``permissions.Forbidden``; ``refusals`` has those of no place.
+    """
 
     status: Status
     text: str
@@ -116,16 +119,20 @@ def refusal(operation: Operation, place: Place) -> Refusal | None:
     Of a file only the spool knows in which state it is; here it is refused what is done in none.
     """
     found = _forbidden(operation, place)
-    return _told(found, place.reason if isinstance(place, Nowhere) else "")
+    if found is None:
+        return None
+    return told(found, place.reason) if isinstance(place, Nowhere) else told(found)
 
 
 def refusal_while_uploading(operation: Operation) -> Refusal | None:
     """The same for a name that this session is uploading, and under which nothing is stored."""
-    return _told(permissions.forbidden(operation, Spot.UPLOADING))
+    found = permissions.forbidden(operation, Spot.UPLOADING)
+    return None if found is None else told(found)
 
 
-def _told(found: Forbidden | None, reason: str = "") -> Refusal | None:
-    return None if found is None else Refusal(_STATUS[found.why], reason or found.text)
+def told(found: Forbidden, reason: str = "") -> Refusal:
+    """What the table says, with the protocol's status; ``reason`` is a better sentence."""
+    return Refusal(_STATUS[found.why], reason or found.text)
 
 
 def _forbidden(operation: Operation, place: Place) -> Forbidden | None:

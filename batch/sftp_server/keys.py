@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from batch.sftp_server import wire
+from batch.signing import weak_rsa
 from batch.storage.register_files import LARGEST_RSA, SMALLEST_RSA
 
 SIGNATURES = frozenset(
@@ -26,16 +27,18 @@ _USERAUTH_REQUEST = 50
 def weakness(key: asyncssh.SSHKey) -> str | None:
     """Why a key of this kind is never accepted; None when the policy allows it.
 
-    RSA of 2048 to 8192 bits, Ed25519, ECDSA on P-256 or P-384 (NIST SP 800-131A). A key on a
-    security token (``sk-``) signs something else than asked, and is another kind of key.
+    RSA of 2048 to 8192 bits that is not known to be broken, Ed25519, ECDSA on P-256 or P-384
+    (NIST SP 800-131A). A key on a security token (``sk-``) signs something else than asked, and is
+    another kind of key.
     """
     kind = key.get_algorithm()
     if kind.startswith("sk-"):
         return kind
     match key.convert_to_public().pyca_key:
         case RSAPublicKey() as rsa:
-            fits = SMALLEST_RSA <= rsa.key_size <= LARGEST_RSA
-            return None if fits else f"RSA of {rsa.key_size} bits"
+            if not SMALLEST_RSA <= rsa.key_size <= LARGEST_RSA:
+                return f"RSA of {rsa.key_size} bits"
+            return weak_rsa.weakness(rsa.public_numbers().n)
         case Ed25519PublicKey():
             return None
         case EllipticCurvePublicKey() as curve:

@@ -107,4 +107,4 @@ class Memory:
         self._again_at = 0.0
         if self._away:
             self._away = False
-            journal.problem("the registers are back; logins are judged by them again")
+            journal.mended("the registers are back; logins are judged by them again")

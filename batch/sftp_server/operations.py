@@ -8,7 +8,6 @@ only the session that waits for it. At most one request of a session is at work 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -48,14 +47,11 @@ from batch.sftp_server.home import (
     rename_refusal,
 )
 from batch.sftp_server.protocol import OpenFlag, Status
+from batch.sftp_server.recent import Recent
 from batch.sftp_server.refusals import Refused
+from batch.sftp_server.requests import is_whole, lane, opening
 from batch.storage.room import NoRoom
 from batch.storage.spool import SenderHome
-
-REMEMBERED = 1024
-"""Published files whose size a session remembers: more than any client sends before it looks."""
-REMEMBERED_SECONDS = 60.0
-"""How long: a client looks right after its CLOSE; later, only the folder tells the truth."""
 
 
 class Operations:
@@ -65,7 +61,7 @@ class Operations:
         self._home = home
         self._settings = settings
         self._handles = Handles(share, settings.max_handles)
-        self._published: OrderedDict[EntryPlace, tuple[int, float]] = OrderedDict()
+        self._recent = Recent()
 
     def answer(self, request: p.Request) -> bytes | Work:
         """The reply, or the work that makes it. Never raises, and neither does the work."""
@@ -79,7 +75,14 @@ class Operations:
             with suppress(NotInMemory):
                 return self._guarded(identifier, request, at_once)
         later = _LATER[type(request)]
-        return Work(_lane(request), lambda: self._guarded(identifier, request, later))
+        return Work(lane(request), lambda: self._guarded(identifier, request, later))
+
+    def write_now(self, request: p.Write) -> bytes | None:
+        """The reply to a WRITE that memory takes; None when it is the disk's."""
+        handle = self._handles.find(request.handle)
+        if isinstance(handle, UploadHandle) and handle.write_now(request.offset, request.data):
+            return replies.status(request.id, Status.OK)
+        return None
 
     def write_all(self, requests: Sequence[p.Write]) -> Work:
         """The work that makes the replies to WRITEs that came together."""
@@ -121,7 +124,7 @@ class Operations:
         handle = self._handles.find(getattr(request, "handle", b""))
         path = getattr(request, "path", b"") or getattr(handle, "place", "")
         operation = type(request).__name__
-        if isinstance(error, (OSError, Fault)):
+        if isinstance(error, (OSError, Fault, Refused)):
             reason = str(error)
             journal.operation_failed(self._home.sender, operation, _shown(path), reason)
         else:
@@ -134,11 +137,28 @@ class Operations:
         writes = request.flags & (OpenFlag.WRITE | OpenFlag.APPEND)
         if not writes and not request.flags & OpenFlag.READ:
             raise Refused(refusals.NO_MODE)
-        self._permit(_opening(request.flags), place)
+        self._permit(opening(request.flags), place)
         assert isinstance(place, EntryPlace)
-        self._permit_unclosed(_opening(request.flags), place)
+        self._permit_unclosed(opening(request.flags), place)
         make = partial(self._upload if writes else self._download, place, request.flags)
         return replies.handle(request.id, self._handles.add(make))
+
+    def _open_now(self, request: p.Open) -> bytes:
+        """A new upload, begun from what is known: NotInMemory where only the disk can tell."""
+        place = locate(request.path)
+        if not is_whole(request.flags):
+            raise NotInMemory
+        self._permit(Operation.UPLOAD, place)
+        assert isinstance(place, EntryPlace)
+        self._permit_unclosed(Operation.UPLOAD, place)
+        return replies.handle(request.id, self._handles.add(lambda: self._upload_now(place)))
+
+    def _upload_now(self, place: EntryPlace) -> UploadHandle:
+        limit = limit_for(place.name, self._settings)
+        upload = self._home.begin_now(place.folder, place.name, limit=limit)
+        if upload is None:
+            raise NotInMemory
+        return UploadHandle(place, upload, False, time.time())
 
     def _download(self, place: EntryPlace, _flags: OpenFlag) -> DownloadHandle:
         return DownloadHandle(place, self._home.open_for_reading(place.folder, place.name))
@@ -158,6 +178,8 @@ class Operations:
             keep=not flags & OpenFlag.TRUNCATE,
             limit=limit_for(place.name, self._settings),
         )
+        if create and flags & OpenFlag.EXCLUSIVE:
+            upload.only_if_new()
         return UploadHandle(place, upload, bool(flags & OpenFlag.APPEND), time.time())
 
     def _exists(self, place: EntryPlace) -> bool:
@@ -195,7 +217,7 @@ class Operations:
 
     def _publish(self, place: EntryPlace, size: int, publish: Callable[[], None]) -> None:
         publish()
-        self._remember(place, size)
+        self._recent.remember(place, size)
         journal.published(self._home.sender, str(place), size)
 
     # --- attributes ---------------------------------------------------------------------
@@ -213,10 +235,10 @@ class Operations:
         try:
             return entry_attributes(self._home.entry(place.folder, place.name))
         except FileNotFoundError:
-            size, at = self._published.get(place, (0, 0.0))
-            if time.time() - at > REMEMBERED_SECONDS:
+            published = self._recent.find(place)
+            if published is None:
                 raise
-            return remembered_attributes(size, at)
+            return remembered_attributes(published.size, published.at)
 
     def _stat_vfs(self, request: p.StatVfs) -> bytes:
         """How much this sender may still store, wherever it can store: nothing in OUT."""
@@ -290,7 +312,7 @@ class Operations:
         assert isinstance(place, EntryPlace)
         self._permit_unclosed(Operation.REMOVE, place)
         self._home.remove(place.folder, place.name)
-        self._published.pop(place, None)
+        self._recent.forget(place)
         journal.removed(self._home.sender, str(place))
         return replies.status(request.id, Status.OK)
 
@@ -302,13 +324,12 @@ class Operations:
         assert isinstance(old, EntryPlace)
         assert isinstance(new, EntryPlace)
         self._permit_unclosed(Operation.RENAME, old)
-        size = self._home.entry(old.folder, old.name).size
         limit = limit_for(new.name, self._settings)
-        if size > limit:
-            raise Refused(refusals.too_large(new.name, limit))
-        self._home.rename(old.folder, old.name, new.name, replace=request.replace)
-        self._published.pop(old, None)
-        self._remember(new, size)
+        size = self._home.rename(
+            old.folder, old.name, new.name, replace=request.replace, limit=limit
+        )
+        self._recent.forget(old)
+        self._recent.remember(new, size)
         journal.renamed(self._home.sender, str(old), str(new))
         return replies.status(request.id, Status.OK)
 
@@ -341,14 +362,9 @@ class Operations:
             if found is not None and not self._exists(place):
                 raise Refused(found)
 
-    def _remember(self, place: EntryPlace, size: int) -> None:
-        self._published[place] = (size, time.time())
-        self._published.move_to_end(place)
-        while len(self._published) > REMEMBERED:
-            self._published.popitem(last=False)
-
 
 _AT_ONCE: dict[type, Callable[[Operations, Any], bytes]] = {
+    p.Open: Operations._open_now,
     p.Read: Operations._read_now,
     p.FStat: Operations._fstat,
     p.ReadDirectory: Operations._read_directory,
@@ -358,7 +374,7 @@ _AT_ONCE: dict[type, Callable[[Operations, Any], bytes]] = {
     p.Malformed: Operations._malformed,
     p.Init: Operations._unexpected,
 }
-"""What never waits for the disk."""
+"""What never waits for the disk; NotInMemory leaves it to those below."""
 _LATER: dict[type, Callable[[Operations, Any], bytes]] = {
     p.Open: Operations._open,
     p.Read: Operations._read,
@@ -372,23 +388,6 @@ _LATER: dict[type, Callable[[Operations, Any], bytes]] = {
     p.Remove: Operations._remove,
     p.Rename: Operations._rename,
 }
-
-
-def _opening(flags: OpenFlag) -> Operation:
-    if not flags & (OpenFlag.WRITE | OpenFlag.APPEND):
-        return Operation.READ
-    return Operation.UPLOAD if flags & OpenFlag.TRUNCATE else Operation.RESUME
-
-
-def _lane(request: p.Request) -> Lane:
-    """What only looks does not wait behind what must be synced."""
-    match request:
-        case p.Open(flags=flags):
-            return Lane.CHANGE if flags & (OpenFlag.WRITE | OpenFlag.APPEND) else Lane.LOOK
-        case p.Read() | p.Stat() | p.SetStat() | p.StatVfs() | p.OpenDirectory():
-            return Lane.LOOK
-        case _:
-            return Lane.CHANGE
 
 
 def _shown(path: object) -> str:

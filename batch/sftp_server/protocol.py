@@ -246,8 +246,13 @@ Request = (
 )
 
 
-class _Short(Exception):
-    """A field reaches beyond the packet."""
+class _Unreadable(Exception):
+    """Ends the reading of a packet; says why."""
+
+
+_MISFIT = "the fields of this request do not fit its length"
+_KNOWN_ATTRIBUTES = 0x8000_000F
+"""Bits of ATTRS (section 5). Of another nobody knows which fields it brings: a protocol error."""
 
 
 class _Fields:
@@ -267,18 +272,20 @@ class _Fields:
     def string(self, longest: int = MAX_DATA) -> bytes:
         length = self.uint32()
         if length > longest:
-            raise _Short
+            raise _Unreadable(f"a string of {length} bytes, and {longest} is the most it may have")
         return self._take(length)
 
     def path(self) -> bytes:
         return self.string(MAX_NAME)
 
     def handle(self) -> bytes:
-        """A handle string (section 6.2: at most 256 bytes)."""
+        """A handle string (section 6: at most 256 bytes)."""
         return self.string(256)
 
     def attributes(self) -> Attributes:
         flags = self.uint32()
+        if flags & ~_KNOWN_ATTRIBUTES:
+            raise _Unreadable("attributes that version 3 of the protocol does not have")
         size = self.uint64() if flags & 0x01 else None
         owner = (self.uint32(), self.uint32()) if flags & 0x02 else None
         mode = self.uint32() if flags & 0x04 else None
@@ -291,12 +298,12 @@ class _Fields:
 
     def end(self) -> None:
         if self._at != len(self._packet):
-            raise _Short
+            raise _Unreadable(_MISFIT)
 
     def _take(self, count: int) -> bytes:
         end = self._at + count
         if end > len(self._packet):
-            raise _Short
+            raise _Unreadable(_MISFIT)
         taken = self._packet[self._at : end]
         self._at = end
         return taken
@@ -322,8 +329,8 @@ def decode(packet: bytes) -> Request:
         request = read(identifier, fields)
         if not isinstance(request, Unsupported | Write):
             fields.end()
-    except _Short:
-        return Malformed(identifier, "the fields of this request do not fit its length")
+    except _Unreadable as error:
+        return Malformed(identifier, str(error))
     return request
 
 
@@ -333,7 +340,7 @@ def _open(identifier: int, fields: _Fields) -> Request:
 
 
 def _extended(identifier: int, fields: _Fields) -> Request:
-    match fields.string(MAX_NAME):
+    match fields.string():
         case b"posix-rename@openssh.com":
             return Rename(identifier, fields.path(), fields.path(), True)
         case b"fsync@openssh.com":

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 
+from batch import permissions
 from batch.errors import Denied, Fault
-from batch.sftp_server.home import Refusal
+from batch.sftp_server.home import Refusal, told
 from batch.sftp_server.protocol import Packet, Status
 from batch.storage.backlog import Backlogged
 from batch.storage.quota import OverQuota
-from batch.storage.spool import Poisoned
+from batch.storage.upload import Poisoned
 
-NO_SUCH_FILE = Refusal(Status.NO_SUCH_FILE, "no such file")
-THERE_ALREADY = Refusal(Status.FAILURE, "a file of this name is there already")
+NO_SUCH_FILE = told(permissions.NO_SUCH_FILE)
+THERE_ALREADY = told(permissions.THERE_ALREADY)
 NO_SPACE = Refusal(Status.FAILURE, "no space left at the receiver; send it again later")
 TOO_BUSY = Refusal(
     Status.FAILURE, "the receiver has too many files open; close some, or try again later"
@@ -27,12 +28,12 @@ INTERNAL = Refusal(Status.FAILURE, "internal error; nothing was stored")
 OURS = (NO_SPACE, TOO_BUSY, DISK_FAILED, INTERNAL)
 """Those that are our doing, and so go into the journal."""
 
-NO_RESIZE = Refusal(Status.PERMISSION_DENIED, "a file cannot be cut or grown here; send it again")
+NO_RESIZE = told(permissions.NO_RESIZE)
 NOT_WRITABLE = Refusal(Status.PERMISSION_DENIED, "this file is not open for writing")
 NOT_READABLE = Refusal(Status.FAILURE, "this file is being written; read it when it is closed")
 NO_MODE = Refusal(Status.FAILURE, "open a file for reading or for writing")
 NOT_OPEN = Refusal(Status.FAILURE, "no such open file")
-IS_DIRECTORY = Refusal(Status.FAILURE, "this is a directory, not a file")
+IS_DIRECTORY = told(permissions.IS_DIRECTORY)
 NO_DIRECTORY = Refusal(Status.FAILURE, "this is a file, not a directory")
 
 _NOT_DONE = {
@@ -44,7 +45,7 @@ _NOT_DONE = {
 
 
 class Refused(Exception):
-    """Ends a request with a refusal: an answer, not a fault."""
+    """Ends a request with a ``Refusal``: an answer, not a fault. Raised by the server alone."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.text)
@@ -53,10 +54,6 @@ class Refused(Exception):
 
 def too_many_handles(most: int) -> Refusal:
     return Refusal(Status.FAILURE, f"too many open files ({most}); close some first")
-
-
-def too_large(name: str, limit: int) -> Refusal:
-    return Refusal(Status.PERMISSION_DENIED, f"{name}: larger than the {limit} bytes allowed here")
 
 
 def not_done(kind: int) -> Refusal:

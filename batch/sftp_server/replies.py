@@ -19,6 +19,7 @@ from batch.sftp_server.protocol import (
 )
 
 _DATA = struct.Struct(">IBII")
+_OK = struct.Struct(">IBIIII")
 
 
 class Space(Protocol):
@@ -48,6 +49,8 @@ def version(extensions: Iterable[tuple[bytes, bytes]] = EXTENSIONS) -> bytes:
 
 def status(identifier: int, code: Status, text: str = "") -> bytes:
     """STATUS with a sentence in English (section 7)."""
+    if not code and not text:
+        return _OK.pack(17, Packet.STATUS, identifier, 0, 0, 0)
     message = _string(text.encode("utf-8", "replace")) + _string(b"en" if text else b"")
     return _packet(Packet.STATUS, identifier, code.to_bytes(4, "big"), message)
 

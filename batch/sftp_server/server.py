@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import resource
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -21,7 +23,7 @@ from batch.settings import Settings
 from batch.sftp_server.addresses import Addresses
 from batch.sftp_server.auth import House, Visit
 from batch.sftp_server.descriptors import Budget, Files, budget
-from batch.sftp_server.disk import Disk
+from batch.sftp_server.disk import Disk, started_pool
 from batch.sftp_server.doorkeeper import Doorkeeper
 from batch.sftp_server.gate import Gate
 from batch.sftp_server.host_keys import ShownKeys
@@ -47,11 +49,14 @@ MANY = 1_000_000
 DRAIN_SECONDS = 5.0
 """How long running requests may take after SIGTERM."""
 
+LAST_SECONDS = 1.0
+"""How long the threads may then take to end, before the process ends without them."""
+
 Ready = Callable[[str, int], None]
 
 
 def main(settings: Settings, ready: Ready) -> None:
-    """The process entry: serve until SIGTERM or SIGINT.
+    """The process entry: serve until SIGTERM or SIGINT, and end in DRAIN_SECONDS + LAST_SECONDS.
 
     ``ready`` is told host and port once the port is open; nothing else is printed. Raises
     InstanceError when the instance, its host key or the port is not as it must be.
@@ -70,6 +75,7 @@ def main(settings: Settings, ready: Ready) -> None:
 
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
         runner.run(run())
+    _leave_late_threads()
 
 
 async def serve(
@@ -82,9 +88,10 @@ async def serve(
     _quiet()
     asyncio.get_running_loop().set_exception_handler(_unhandled)
     shared = _shared_out(settings)
+    spool.folders.most = shared.folders
     disk = Disk(shared.threads)
     files = Files(shared.files)
-    lookups = ThreadPoolExecutor(REGISTER_THREADS, thread_name_prefix="registers")
+    lookups = started_pool(REGISTER_THREADS, "registers")
 
     def operations(channel: Channel) -> Operations:
         return Operations(spool.sender(channel.sender), settings, files.of(channel.sender))
@@ -115,10 +122,10 @@ async def _serve_until(
     acceptor = await _listen(settings, house, shown.read(), backlog)
 
     async def carry_out_changes() -> None:
+        await house.review()  # first: whatever the host keys are like, who was shut out goes
         keys = shown.changed()
         if keys is not None:
             acceptor.update(server_host_keys=keys)
-        await house.review()
 
     keeping = asyncio.gather(house.doorkeeper.memory.keep(carry_out_changes), _tell_held_back())
     try:
@@ -179,6 +186,24 @@ async def _drain(house: House) -> None:
         for task in late:
             task.cancel()
     await asyncio.sleep(0)  # one turn of the loop, in which the closed connections go
+
+
+def _leave_late_threads() -> None:
+    """End as by a kill when the disk holds threads: Python itself waits for each, for ever.
+
+    What they have in hand was not answered OK; the spool is made to be left so (docs/flow.md).
+    """
+    until = time.monotonic() + LAST_SECONDS
+    threads = [t for t in threading.enumerate() if t is not threading.current_thread()]
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    late = sum(thread.is_alive() for thread in threads)
+    if late:
+        journal.problem(
+            f"threads that still wait for the disk: {late}; the process ends without them"
+        )
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

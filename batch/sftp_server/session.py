@@ -16,9 +16,10 @@ import asyncssh
 
 from batch import journal
 from batch.sftp_server import protocol, replies
-from batch.sftp_server.disk import Lane, Work
+from batch.sftp_server.disk import Lane, Then, Work
 from batch.sftp_server.nothing_else import refuse_requests
 from batch.sftp_server.operations import Operations
+from batch.sftp_server.outgoing import log_no_packets
 from batch.sftp_server.stream import Reader
 
 READ_AHEAD = 2 * protocol.MAX_PACKET
@@ -28,7 +29,7 @@ WRITE_AT = 128 * 1024
 """Replies are handed to the channel when this many bytes are together, or nothing is left to do."""
 
 
-Run = Callable[[Lane, Callable[[], Any]], "asyncio.Future[Any]"]
+Run = Callable[[Lane, Callable[[], Any], Then], None]
 """Does work in a thread, when it is this sender's turn."""
 
 
@@ -68,7 +69,8 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
         """Read already, and not answered: it came after WRITEs that went to a thread."""
         self._out: list[bytes] = []
         self._out_size = 0
-        self._job: asyncio.Future[bytes] | None = None
+        self._at_work = False
+        """Is a thread busy for this session?"""
         self._running = False
         self._reading = True
         self._taking = True
@@ -83,6 +85,7 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         self._channel = chan
+        log_no_packets(chan)
         refuse_requests(chan, self._carrier.refused)
 
     def pty_requested(self, *_: object) -> bool:
@@ -143,7 +146,7 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
             self._running = False
 
     def _answer_all(self) -> None:
-        while self._job is None and self._taking and self._carrier.writable:
+        while not self._at_work and self._taking and self._carrier.writable:
             request = self._request()
             if request is None:
                 break
@@ -153,7 +156,7 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
                 self._close()
                 return
             elif isinstance(request, protocol.Write):
-                self._submit(self._operations.write_all(self._writes(request)))
+                self._write(self._operations, request)
             else:
                 answer = self._operations.answer(request)
                 self._put(answer) if isinstance(answer, bytes) else self._submit(answer)
@@ -166,6 +169,13 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
             return held
         packet = self._reader.next()
         return None if packet is None else protocol.decode(packet)
+
+    def _write(self, operations: Operations, request: protocol.Write) -> None:
+        kept = operations.write_now(request)
+        if kept is not None:
+            self._put(kept)
+        else:
+            self._submit(operations.write_all(self._writes(request)))
 
     def _writes(self, first: protocol.Write) -> list[protocol.Write]:
         """``first`` and the WRITEs that came right after it: at most what is read ahead."""
@@ -187,19 +197,17 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
         return replies.version()
 
     def _submit(self, work: Work) -> None:
-        self._job = self._run(work.lane, work.do)
-        self._job.add_done_callback(self._worked)
+        self._at_work = True
+        self._run(work.lane, work.do, self._worked)
 
-    def _worked(self, job: asyncio.Future[bytes]) -> None:
-        self._job = None
-        error = None if job.cancelled() else job.exception()
+    def _worked(self, reply: bytes, error: BaseException | None) -> None:
+        self._at_work = False
         if error is not None:
             journal.problem("an SFTP session failed", error)
-        if job.cancelled() or error is not None:
             self._close()
         else:
             self._carrier.touched()
-            self._put(job.result())
+            self._put(reply)
         if self._lost:
             self._flush()
             self._tidy()
@@ -236,7 +244,7 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
 
     def _finish_if_over(self) -> None:
         """The client sent its end of file and has all its replies: leave as a program would."""
-        idle = self._job is None and not self._out and self._next is None
+        idle = not self._at_work and not self._out and self._next is None
         blocked = not self._taking or not self._carrier.writable
         if self._eof and idle and not blocked and self._channel is not None:
             self._channel.exit(0)
@@ -250,7 +258,7 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
     def stop(self) -> None:
         """Take no more requests, let the one at work end, abandon what is open."""
         self._lost = True
-        if self._job is None:
+        if not self._at_work:
             self._tidy()
 
     async def drain(self) -> None:
@@ -265,8 +273,7 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
         if self._operations is None:
             self._end()
             return
-        done = self._run(Lane.CHANGE, self._operations.abandon)
-        done.add_done_callback(lambda _: self._end())
+        self._run(Lane.CHANGE, self._operations.abandon, lambda *_: self._end())
 
     def _end(self) -> None:
         if not self._ended.is_set():

@@ -18,7 +18,8 @@ KEY_EXCHANGES = (
     "curve25519-sha256@libssh.org",
 )
 """Post-quantum first. No Diffie-Hellman over finite fields: group 16 costs 3.7 ms of a core where
-Curve25519 costs 0.08, for anybody who knocks, and ``cryptography`` is to drop it."""
+Curve25519 costs 0.08, for anybody who knocks, and ``cryptography`` has deprecated it: support "will
+be removed in a future release" (50.0, ``hazmat.primitives.asymmetric.dh``)."""
 
 LEGACY_KEY_EXCHANGES = ("ecdh-sha2-nistp256",)
 """For clients without Curve25519, as older JSch, or not allowed to use it."""

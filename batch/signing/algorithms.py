@@ -1,7 +1,7 @@
 """Digests and signature schemes: from object identifiers to the primitives of cryptography.
 
-What is not listed here does not exist for the channel. MD5 and SHA-1 are known by name only, to
-say what is wrong (protocol section 3.2).
+What is not listed here does not exist for the channel. MD5 is known by name only, to say what is
+wrong (protocol section 3.2); SHA-1 only for the one who asks for it (``SignaturePolicy.sha1``).
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ from batch.signing.verdict import Cause, NotSigned
 
 
 class Digest(StrEnum):
-    """A digest algorithm; the value is hashlib's name."""
+    """A digest algorithm; the value is hashlib's name. SHA-1 only by exception."""
 
+    SHA1 = "sha1"
     SHA256 = "sha256"
     SHA384 = "sha384"
     SHA512 = "sha512"
@@ -43,12 +44,16 @@ DIGESTS: Final[Mapping[str, Digest]] = {
     "2.16.840.1.101.3.4.2.2": Digest.SHA384,
     "2.16.840.1.101.3.4.2.3": Digest.SHA512,
 }
+STRONG: Final = frozenset(DIGESTS.values())
+"""The digests that need no exception."""
+_SHA1: Final = "1.3.14.3.2.26"
 _REFUSED_DIGESTS: Final[Mapping[str, str]] = {
     "1.2.840.113549.2.5": "MD5",
-    "1.3.14.3.2.26": "SHA-1",
+    _SHA1: "SHA-1",
     "2.16.840.1.101.3.4.2.4": "SHA-224",
 }
 HASHES: Final[Mapping[Digest, hashes.HashAlgorithm]] = {
+    Digest.SHA1: hashes.SHA1(),  # noqa: S303 - verified only, and only by exception
     Digest.SHA256: hashes.SHA256(),
     Digest.SHA384: hashes.SHA384(),
     Digest.SHA512: hashes.SHA512(),
@@ -63,6 +68,8 @@ _RSA_WITH_DIGEST: Final[Mapping[str, Digest]] = {
     "1.2.840.113549.1.1.12": Digest.SHA384,
     "1.2.840.113549.1.1.13": Digest.SHA512,
 }
+_RSA_WITH_SHA1: Final = "1.2.840.113549.1.1.5"
+_ECDSA_WITH_SHA1: Final = "1.2.840.10045.4.1"
 _ECDSA_WITH_DIGEST: Final[Mapping[str, Digest]] = {
     "1.2.840.10045.4.3.2": Digest.SHA256,
     "1.2.840.10045.4.3.3": Digest.SHA384,
@@ -90,9 +97,12 @@ class Ecdsa:
 Scheme = Pkcs1v15 | Pss | Ecdsa
 
 
-def digest_of(identifier: AlgorithmIdentifier) -> Digest | NotSigned:
-    """The digest an AlgorithmIdentifier names; parameters absent or NULL (RFC 5754 section 2)."""
-    digest = DIGESTS.get(identifier.oid)
+def digest_of(identifier: AlgorithmIdentifier, *, sha1: bool = False) -> Digest | NotSigned:
+    """The digest an AlgorithmIdentifier names; parameters absent or NULL (RFC 5754 section 2).
+
+    ``sha1``: take SHA-1 too (RFC 3370 2.1).
+    """
+    digest = Digest.SHA1 if sha1 and identifier.oid == _SHA1 else DIGESTS.get(identifier.oid)
     if digest is None:
         name = _REFUSED_DIGESTS.get(identifier.oid, identifier.oid)
         return NotSigned(
@@ -106,6 +116,8 @@ def digest_of(identifier: AlgorithmIdentifier) -> Digest | NotSigned:
 def scheme_of(identifier: AlgorithmIdentifier, digest: Digest) -> Scheme | NotSigned:
     """The signature scheme an AlgorithmIdentifier names, given the SignerInfo's digest."""
     oid = identifier.oid
+    if digest is Digest.SHA1 and oid in (_RSA_WITH_SHA1, _ECDSA_WITH_SHA1):
+        return _fixed(identifier, Pkcs1v15() if oid == _RSA_WITH_SHA1 else Ecdsa(), digest, digest)
     if oid == _RSASSA_PSS:
         return _pss(identifier.parameters, digest)
     if oid == _RSA_ENCRYPTION or oid in _RSA_WITH_DIGEST:

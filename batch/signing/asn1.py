@@ -1,18 +1,16 @@
 """BER read one level at a time (X.690), bounded; and the question whether it is DER.
 
-asn1crypto cuts the bytes into tag, length and contents. Its typed classes are not used for
-reading: they parse lazily, forgive tags and raise late. Here every level is read when it is
-asked for, and whatever is wrong is one exception, ``Malformed``, which the readers of this
-package turn into a value at their door.
+asn1crypto is not used for reading: its classes parse lazily, forgive tags and raise late, and its
+parser spends what a hostile file asks for. Here every level is read when it is asked for, the cost
+is bounded, and whatever is wrong is one exception, ``Malformed``, which the readers of this package
+turn into a value at their door.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final
-
-from asn1crypto import core, parser
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from batch.signing.verdict import Cause, NotSigned
 
@@ -33,8 +31,14 @@ CONTEXT: Final = 2
 _CONSTRUCTED_TYPES: Final = frozenset({8, 11, SEQUENCE, SET})
 _MAX_DEPTH: Final = 16  # SignedData down to an attribute's value is 8; the rest is for CAdES
 _MAX_CHILDREN: Final = 512  # the widest list here is S/MIME capabilities, about 10
+_MAX_SCANNED: Final = 2048  # an FS with indefinite lengths everywhere has about 100 elements
+_MAX_TAG_OCTETS: Final = 3  # no field of an FS has a tag number above 30
+_MAX_LENGTH_OCTETS: Final = 8  # X.690 allows 126; an FS has at most 64 KiB
 _MAX_OID: Final = 64  # bytes; the longest assigned ones are under 20
 _MAX_INTEGER: Final = 128  # bytes; a serial number has at most 20 (RFC 5280 4.1.2.2)
+
+_TOO_DEEP: Final = f"The structure is more than {_MAX_DEPTH} levels deep."
+_BREAKS_OFF: Final = "The structure breaks off or its lengths do not add up."
 
 
 class Malformed(Exception):
@@ -45,8 +49,7 @@ class Malformed(Exception):
         self.refusal = NotSigned(cause, words)
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """One BER element: its tag, its whole encoding, its contents, how deep it lies."""
 
     tag_class: int
@@ -63,20 +66,79 @@ class Element:
         return self.tag_class == CONTEXT and self.tag == tag
 
 
-def _next(encoded: bytes, depth: int) -> Element:
-    if depth > _MAX_DEPTH:
-        raise Malformed(f"The structure is more than {_MAX_DEPTH} levels deep.", Cause.TOO_DEEP)
+def _head(encoded: bytes, at: int) -> tuple[int, int, int | None]:
+    """The tag number of the element at ``at``, where its contents begin, and how long they are.
+
+    None stands for an indefinite length (X.690 8.1.3.6).
+    """
     try:
-        tag_class, method, tag, header, contents, trailer = parser.parse(encoded)
-    except ValueError:
-        raise Malformed("The structure breaks off or its lengths do not add up.") from None
-    length = len(header) + len(contents) + len(trailer)
-    return Element(tag_class, bool(method), tag, encoded[:length], contents, depth)
+        first, tag, at = encoded[at], encoded[at] & 0x1F, at + 1
+        if tag == 0x1F:
+            tag, at = _long_tag(encoded, at)
+        length, at = encoded[at], at + 1
+    except IndexError:
+        raise Malformed(_BREAKS_OFF) from None
+    if length == 0x80:
+        if not first & 0x20:  # X.690 8.1.3.2 (a)
+            raise Malformed("A plain value has an indefinite length.")
+        return tag, at, None
+    if length > 0x80:
+        octets = length & 0x7F
+        if octets > _MAX_LENGTH_OCTETS:
+            raise Malformed("A length is unreasonably long.")
+        length, at = int.from_bytes(encoded[at : at + octets], "big"), at + octets
+    if at + length > len(encoded):
+        raise Malformed(_BREAKS_OFF)
+    return tag, at, length
+
+
+def _long_tag(encoded: bytes, at: int) -> tuple[int, int]:
+    """A tag number above 30, shortest form, which BER asks for too (X.690 8.1.2.4.2)."""
+    tag = 0
+    for position in range(at, at + _MAX_TAG_OCTETS):
+        tag = tag << 7 | encoded[position] & 0x7F
+        if tag == 0:
+            break
+        if encoded[position] < 0x80 and tag > 30:
+            return tag, position + 1
+    raise Malformed("A tag number is malformed or unreasonably long.")
+
+
+def _end_of_contents(encoded: bytes, at: int) -> int:
+    """Where the end-of-contents octets lie that close the indefinite length before ``at``."""
+    within = 1
+    for _ in range(_MAX_SCANNED):
+        if encoded[at : at + 2] == b"\x00\x00":
+            within -= 1
+            if not within:
+                return at
+            at += 2
+            continue
+        _, at, length = _head(encoded, at)
+        if length is not None:
+            at += length
+        elif (within := within + 1) > _MAX_DEPTH:
+            raise Malformed(_TOO_DEEP, Cause.TOO_DEEP)
+    raise Malformed(f"An indefinite length holds more than {_MAX_SCANNED} elements.")
+
+
+def _next(encoded: bytes, at: int, depth: int) -> Element:
+    if depth > _MAX_DEPTH:
+        raise Malformed(_TOO_DEEP, Cause.TOO_DEEP)
+    tag, begin, length = _head(encoded, at)
+    if length is None:
+        end = _end_of_contents(encoded, begin)
+        whole = encoded[at : end + 2]
+    else:
+        end = begin + length
+        whole = encoded[at:end]
+    first = encoded[at]
+    return Element(first >> 6, bool(first & 0x20), tag, whole, encoded[begin:end], depth)
 
 
 def read(encoded: bytes) -> Element:
     """The one element that ``encoded`` holds; Malformed when bytes follow it (TRAILING_BYTES)."""
-    element = _next(encoded, 0)
+    element = _next(encoded, 0, 0)
     if len(element.encoded) != len(encoded):
         surplus = len(encoded) - len(element.encoded)
         raise Malformed(f"{surplus} bytes follow the structure.", Cause.TRAILING_BYTES)
@@ -88,13 +150,13 @@ def children(element: Element) -> tuple[Element, ...]:
     if not element.constructed:
         raise Malformed("A structure was expected where a plain value stands.")
     found: list[Element] = []
-    rest = element.contents
-    while rest:
+    at = 0
+    while at < len(element.contents):
         if len(found) == _MAX_CHILDREN:
             raise Malformed(f"A list has more than {_MAX_CHILDREN} members.")
-        child = _next(rest, element.depth + 1)
+        child = _next(element.contents, at, element.depth + 1)
         found.append(child)
-        rest = rest[len(child.encoded) :]
+        at += len(child.encoded)
     return tuple(found)
 
 
@@ -161,12 +223,32 @@ def object_identifier(element: Element) -> str:
     raw = element.contents
     if not element.universal(OBJECT_IDENTIFIER) or element.constructed or not _oid(raw):
         raise Malformed("An OBJECT IDENTIFIER is malformed or unreasonably long.")
-    return str(core.ObjectIdentifier.load(parser.emit(0, 0, OBJECT_IDENTIFIER, raw)).dotted)
+    return _dotted(raw)
+
+
+@lru_cache(maxsize=256)  # an FS names about 20 of them, the same ones each time
+def _dotted(raw: bytes) -> str:
+    """X.690 8.19.4: the first two arcs share a number, the first being at most 2."""
+    arcs: list[int] = []
+    arc = 0
+    for octet in raw:
+        arc = arc << 7 | octet & 0x7F
+        if octet < 0x80:
+            arcs.append(arc)
+            arc = 0
+    first = min(arcs[0] // 40, 2)
+    return ".".join(str(arc) for arc in (first, arcs[0] - 40 * first, *arcs[1:]))
 
 
 def _oid(raw: bytes) -> bool:
+    return 1 <= len(raw) <= _MAX_OID and _arcs_are_whole(raw)
+
+
+@lru_cache(maxsize=256)  # as for their dotted form
+def _arcs_are_whole(raw: bytes) -> bool:
+    """X.690 8.19.2: each arc in its shortest form, and the last one ended."""
     starts = [0] + [at + 1 for at, byte in enumerate(raw[:-1]) if byte < 0x80]
-    return 1 <= len(raw) <= _MAX_OID and raw[-1] < 0x80 and all(raw[at] != 0x80 for at in starts)
+    return raw[-1] < 0x80 and all(raw[at] != 0x80 for at in starts)
 
 
 def octets(element: Element) -> bytes:
@@ -181,8 +263,7 @@ def octets(element: Element) -> bytes:
 
 def der_faults(element: Element) -> Iterator[str]:
     """Where ``element`` departs from DER (X.690 10 and 11); nothing when it is DER."""
-    method = int(element.constructed)
-    if parser.emit(element.tag_class, method, element.tag, element.contents) != element.encoded:
+    if not _shortest_length(element):
         yield "a length is not in its shortest definite form"
         return
     if element.tag_class == UNIVERSAL:
@@ -194,6 +275,14 @@ def der_faults(element: Element) -> Iterator[str]:
             yield "a SET is not in order"
         for child in inside:
             yield from der_faults(child)
+
+
+def _shortest_length(element: Element) -> bool:
+    """X.690 10.1. A tag is read in its shortest form only."""
+    size = len(element.contents)
+    tag = 1 if element.tag < 0x1F else 1 + (element.tag.bit_length() + 6) // 7
+    octets = 1 if size < 0x80 else 1 + (size.bit_length() + 7) // 8
+    return element.encoded[tag] != 0x80 and len(element.encoded) == tag + octets + size
 
 
 def _universal_faults(element: Element) -> Iterator[str]:

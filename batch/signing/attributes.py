@@ -15,6 +15,7 @@ from typing import Final
 
 from batch.signing.asn1 import (
     GENERALIZED_TIME,
+    INTEGER,
     OBJECT_IDENTIFIER,
     OCTET_STRING,
     SEQUENCE,
@@ -25,6 +26,7 @@ from batch.signing.asn1 import (
     Malformed,
     children,
     der_faults,
+    integer,
     object_identifier,
     only,
     read,
@@ -64,10 +66,15 @@ class AlgorithmProtection:
 
 @dataclass(frozen=True, slots=True)
 class CertificateHash:
-    """ESSCertID or ESSCertIDv2 (RFC 5035): the signer's own certificate, by hash."""
+    """ESSCertID or ESSCertIDv2 (RFC 5035): the signer's own certificate, by hash.
+
+    ``issuer`` (a Name as encoded) and ``serial`` when the signer says them as well.
+    """
 
     digest: str
     value: bytes
+    issuer: bytes | None = None
+    serial: int | None = None
 
     def fits(self, certificate: bytes) -> bool:
         """Whether this is the hash of ``certificate``. SHA-1 only compares, it proves nothing."""
@@ -183,9 +190,25 @@ def _certificate_hashes(
     if not listed:
         raise Malformed("The signed attribute SigningCertificate lists no certificate.")
     fields = Fields(listed[0], "ESSCertID")
+    digest = _SHA1 if version == 1 else _SHA256
     first = fields.any("certHash")
-    if version == 1:
-        return (CertificateHash(_SHA1, first.contents),)
-    if first.universal(SEQUENCE):
-        return (CertificateHash(algorithm(first).oid, fields.any("certHash").contents),)
-    return (CertificateHash(_SHA256, first.contents),)
+    if version == 2 and first.universal(SEQUENCE):
+        digest, first = algorithm(first).oid, fields.any("certHash")
+    if not first.universal(OCTET_STRING):
+        raise Malformed("The hash in the signed attribute SigningCertificate is no OCTET STRING.")
+    named = fields.optional()
+    fields.end()
+    if named is None:
+        return (CertificateHash(digest, first.contents),)
+    return (CertificateHash(digest, first.contents, *_issuer_serial(named)),)
+
+
+def _issuer_serial(element: Element) -> tuple[bytes, int]:
+    """IssuerSerial (RFC 5035 section 4): one directoryName, explicitly tagged, and a number."""
+    fields = Fields(element, "IssuerSerial")
+    issuer = only(children(fields.take(SEQUENCE, "issuer")), "The issuer in IssuerSerial")
+    serial = integer(fields.take(INTEGER, "serialNumber"))
+    fields.end()
+    if not issuer.context(4):
+        raise Malformed("The issuer in IssuerSerial is no directory name.")
+    return only(children(issuer), "A directory name").encoded, serial

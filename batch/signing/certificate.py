@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,9 +16,21 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from batch.errors import OperatorError
-from batch.signing.asn1 import Malformed, children, integer, only
+from batch.signing.asn1 import (
+    Element,
+    Fields,
+    Malformed,
+    children,
+    integer,
+    object_identifier,
+    only,
+)
 from batch.signing.asn1 import read as read_element
 
+_QC_STATEMENTS: Final = "1.3.6.1.5.5.7.1.3"
+_QC_COMPLIANCE: Final = "0.4.0.1862.1.1"
+_QC_TYPE: Final = "0.4.0.1862.1.6"
+_QC_SIGNING: Final = frozenset({"0.4.0.1862.1.6.1", "0.4.0.1862.1.6.2"})
 _RSASSA_PSS: Final = "1.2.840.113549.1.1.10"
 _PEM_BLOCK: Final = re.compile(
     rb"-----BEGIN (?:X509 )?CERTIFICATE-----.*?-----END (?:X509 )?CERTIFICATE-----", re.DOTALL
@@ -87,6 +100,51 @@ class SigningCertificate:
     fingerprint: str
     loaded: x509.Certificate = field(repr=False, compare=False)
 
+    @property
+    def self_issued(self) -> bool:
+        """Issuer and subject are one (RFC 5280 6.1): a CA's new key, or a root."""
+        return same_name(self.loaded.subject, self.loaded.issuer)
+
+    @property
+    def key(self) -> bytes:
+        """The public key, as a SubjectPublicKeyInfo in DER."""
+        key = self.loaded.public_key()
+        return key.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+
+    @property
+    def qualified(self) -> bool:
+        """Says it is qualified for signatures or seals (ETSI EN 319 412-5, 4.2.1 and 4.2.3).
+
+        Without a type it is one for signatures; unreadable statements say nothing.
+        """
+        encoded = self.raw_extension(_QC_STATEMENTS)
+        if encoded is None:
+            return False
+        try:
+            statements = dict(map(_statement, children(read_element(encoded))))
+            types = statements.get(_QC_TYPE, frozenset(_QC_SIGNING))
+        except Malformed:
+            return False
+        return _QC_COMPLIANCE in statements and bool(types & _QC_SIGNING)
+
+    def raw_extension(self, oid: str) -> bytes | None:
+        """The contents, DER, of an extension that cryptography does not read; None when absent."""
+        for found in self.loaded.extensions:
+            value = found.value
+            if found.oid.dotted_string == oid and isinstance(value, x509.UnrecognizedExtension):
+                return value.value
+        return None
+
+    @property
+    def rsa_modulus(self) -> int:
+        """Of a certificate with an RSA key; ValueError for any other."""
+        key = self.loaded.public_key()
+        if not isinstance(key, rsa.RSAPublicKey):
+            raise ValueError(f"{self.subject} has no RSA key")
+        return key.public_numbers().n
+
     def valid_at(self, at: datetime) -> bool:
         """RFC 5280 4.1.2.5: both ends belong to the period."""
         return self.not_before <= at <= self.not_after
@@ -96,9 +154,7 @@ def read(data: bytes) -> SigningCertificate:
     """The one certificate of a .cer file, PEM or DER; CertificateError when there is not one."""
     found = read_all(data)
     if len(found) != 1:
-        raise CertificateError(
-            f"the file holds {len(found)} certificates: give the signer's own and no other"
-        )
+        raise CertificateError(f"the file holds {len(found)} certificates: give one")
     return found[0]
 
 
@@ -139,8 +195,8 @@ def _facts(der: bytes) -> SigningCertificate:
     loaded = x509.load_der_x509_certificate(der)
     extensions = loaded.extensions
     kind, size, curve = _key(loaded)
-    constraints = _extension(extensions, x509.BasicConstraints)
-    identifier = _extension(extensions, x509.SubjectKeyIdentifier)
+    constraints = among(extensions, x509.BasicConstraints)
+    identifier = among(extensions, x509.SubjectKeyIdentifier)
     return SigningCertificate(
         der,
         name_in_words(loaded.subject),
@@ -150,7 +206,7 @@ def _facts(der: bytes) -> SigningCertificate:
         None if identifier is None else identifier.digest,
         loaded.not_valid_before_utc,
         loaded.not_valid_after_utc,
-        _usages(_extension(extensions, x509.KeyUsage)),
+        _usages(among(extensions, x509.KeyUsage)),
         constraints is not None and constraints.ca,
         frozenset(e.oid.dotted_string for e in extensions if e.critical),
         kind,
@@ -161,11 +217,27 @@ def _facts(der: bytes) -> SigningCertificate:
     )
 
 
-def _extension(extensions: x509.Extensions, kind: type[_Extension]) -> _Extension | None:
+def extension(certificate: SigningCertificate, kind: type[_Extension]) -> _Extension | None:
+    """The extension of this kind; None when there is none."""
+    return among(certificate.loaded.extensions, kind)
+
+
+def among(extensions: x509.Extensions, kind: type[_Extension]) -> _Extension | None:
+    """The same of whatever has extensions: a list, or an entry of one."""
     try:
         return extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
+
+
+def _statement(element: Element) -> tuple[str, frozenset[str]]:
+    """A QcStatement: its object identifier, and those that its information lists."""
+    fields = Fields(element, "QCStatement")
+    kind = object_identifier(fields.any("statementId"))
+    information = fields.optional()
+    if kind != _QC_TYPE or information is None:
+        return kind, frozenset()
+    return kind, frozenset(map(object_identifier, children(information)))
 
 
 def _usages(extension: x509.KeyUsage | None) -> frozenset[str] | None:
@@ -193,7 +265,35 @@ def _issuer_name(der: bytes) -> bytes:
     return issuer.encoded
 
 
+def same_name(one: x509.Name, other: x509.Name) -> bool:
+    """Equal as RFC 5280 7.1 compares: without case, white space and the kind of string."""
+    return one == other or comparable(one) == comparable(other)
+
+
+ComparableName = tuple[frozenset[tuple[str, str | bytes]], ...]
+
+
+@lru_cache(maxsize=4096)
+def comparable(name: x509.Name) -> ComparableName:
+    """The relative names of a Name, in order, as they compare (RFC 5280 7.1, RFC 4518)."""
+    return tuple(
+        frozenset((part.oid.dotted_string, _folded(part.value)) for part in relative)
+        for relative in name.rdns
+    )
+
+
+def _folded(value: str | bytes) -> str | bytes:
+    if isinstance(value, bytes):
+        return value
+    return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
+
+
 def name_in_words(name: x509.Name) -> str:
     """A Name for people: one printable line, bounded; an INSS (eID certificates) is masked."""
-    printable = "".join(c if c.isprintable() else "?" for c in name.rfc4514_string())
+    return in_one_line(name.rfc4514_string())
+
+
+def in_one_line(text: str) -> str:
+    """A text out of a certificate for people: printable, bounded, an INSS in it masked."""
+    printable = "".join(c if c.isprintable() else "?" for c in text)
     return _INSS.sub(lambda found: found[1] + "*" * 9, printable)[:300]

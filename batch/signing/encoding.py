@@ -14,6 +14,7 @@ from typing import Final
 from batch.signing.verdict import Cause, NotSigned
 
 _SEQUENCE: Final = b"\x30"  # ASCII "0"; base64 of a SEQUENCE begins with "M", so no text has it
+_BASE64_OF_SEQUENCE: Final = b"MI"  # as DER: an element that no SignedData begins with
 _WHITESPACE: Final = b" \t\r\n"
 _ARMOUR: Final = re.compile(
     rb"-----BEGIN (CMS|PKCS7|PKCS #7 SIGNED DATA)-----[ \t]*[\r\n](.*?)-----END \1-----", re.DOTALL
@@ -49,7 +50,7 @@ def decode(fs: bytes, limit: int) -> bytes | NotSigned:
 
 def _armoured(text: bytes) -> bytes | NotSigned:
     found = _ARMOUR.fullmatch(text)
-    if found is None:
+    if found is None or b"-----" in found[2]:
         return NotSigned(
             Cause.ARMOUR,
             "The FS is not exactly one block from BEGIN CMS (or PKCS7) to END of the same.",
@@ -73,6 +74,10 @@ def _plain(text: bytes) -> bytes | NotSigned:
     if base64.b64encode(der) != compact:
         return NotSigned(
             Cause.BASE64_PADDING, "The last base64 character of the FS has bits that mean nothing."
+        )
+    if der.startswith(_BASE64_OF_SEQUENCE):
+        return NotSigned(
+            Cause.NOT_BASE64, "The FS is the base64 of base64 text; once is what is wanted."
         )
     return der
 

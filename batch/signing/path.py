@@ -1,36 +1,33 @@
-"""Whether a certificate may sign at an instant: itself, then its path (RFC 5280 section 6).
+"""Whether a certificate may sign at an instant: itself, then a path to the trust (RFC 5280 6).
 
-Used when a certificate is registered and again at every sealing instant. Every certificate in the
-trust is an anchor (RFC 5280 6.1.1 d), an intermediate CA too, so a path is the leaf and the anchor
-that issued it, or the leaf alone when it is in the trust itself.
+Asked when a certificate is registered and again at every sealing instant. A path goes from the
+signer's certificate over CAs that are known but vouch for nobody to one that is trusted. Those may
+come from the register or out of the FS: each is only a candidate, and the whole path is validated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
 
-from batch.signing.certificate import SigningCertificate
+from batch.signing.certificate import SigningCertificate, same_name
+from batch.signing.path_validation import Inputs, NotTrusted, issued, leaf_fault, path_fault
+from batch.signing.policies import PolicyInputs
 from batch.signing.policy import SignaturePolicy
 from batch.signing.verdict import Cause
 
-# Extensions whose meaning for a signature over a file is known: key usage, basic constraints,
-# alternative name, policies, extended usage (it speaks of TLS and mail), QcStatements.
-_UNDERSTOOD: Final = frozenset(
-    {
-        "2.5.29.15",
-        "2.5.29.19",
-        "2.5.29.17",
-        "2.5.29.32",
-        "2.5.29.37",
-        "1.3.6.1.5.5.7.1.3",
-    }
-)
-_CERTIFICATE_DIGESTS: Final = frozenset({"sha256", "sha384", "sha512"})
+__all__ = ["NotTrusted", "Trusted", "certification_path", "judge_certificate"]
+
+_MAX_CAS: Final = 8  # real paths have one to three; PKITS has one of seven
+_MAX_STEPS: Final = 64  # a sender may embed CAs that certify one another in every way
+_MAX_PATHS: Final = 32  # of those that are complete
+_LARGEST_RSA: Final = 8192  # bits of a key that a stranger brings; CAs have up to 4096
+_LONGEST_EXPONENT: Final = 32  # bits; CAs have 65537, and one of 3072 takes 9 ms to ask
+_ANY_POLICY: Final = PolicyInputs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +37,16 @@ class Trusted:
     chain: tuple[SigningCertificate, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NotTrusted:
-    """The certificate may not sign: one cause, one sentence for a person."""
-
-    cause: Cause
-    words: str
-
-
 def judge_certificate(
-    certificate: SigningCertificate, policy: SignaturePolicy, at: datetime
+    certificate: SigningCertificate,
+    policy: SignaturePolicy,
+    at: datetime,
+    candidates: Sequence[SigningCertificate] = (),
 ) -> Trusted | NotTrusted:
-    """Everything asked of a signer's certificate at ``at``: validity, key, usage, path."""
+    """Everything asked of a signer's certificate at ``at``: validity, key, usage, path.
+
+    ``candidates``: certificates of CAs that came with the signature, trusted for nothing.
+    """
     weak = policy.keys.refusal(certificate)
     if weak is not None:
         return NotTrusted(Cause.KEY_NOT_ALLOWED, f"Certificate {certificate.subject}: {weak}")
@@ -61,87 +56,80 @@ def judge_certificate(
             Cause.KEY_USAGE,
             f"Certificate {certificate.subject} is not for signing: its key usage lacks {wanted}.",
         )
-    return certification_path(certificate, policy.trust, at)
+    if policy.qualified and not certificate.qualified:
+        return NotTrusted(
+            Cause.NOT_QUALIFIED,
+            f"Certificate {certificate.subject} does not say that it is qualified for electronic "
+            "signatures or seals, and the channel takes no other.",
+        )
+    return certification_path(certificate, policy, at, candidates)
 
 
 def certification_path(
-    leaf: SigningCertificate, trust: Sequence[SigningCertificate], at: datetime
+    leaf: SigningCertificate,
+    policy: SignaturePolicy,
+    at: datetime,
+    candidates: Sequence[SigningCertificate] = (),
+    wanted: PolicyInputs = _ANY_POLICY,
 ) -> Trusted | NotTrusted:
-    """A path from ``leaf`` to an anchor at ``at``; else the last fault found."""
-    # RFC 5280 6.1.3 (a)(2): the instant lies in the validity period.
-    if at < leaf.not_before:
-        return NotTrusted(
-            Cause.CERTIFICATE_NOT_YET_VALID,
-            f"Certificate {leaf.subject} is valid only from {leaf.not_before:%Y-%m-%d %H:%M} UTC.",
-        )
-    if at > leaf.not_after:
-        return NotTrusted(
-            Cause.CERTIFICATE_EXPIRED,
-            f"Certificate {leaf.subject} expired on {leaf.not_after:%Y-%m-%d %H:%M} UTC.",
-        )
-    # RFC 5280 4.2 and 6.1.5 (f): an unknown critical extension forbids use.
-    if unknown := leaf.critical - _UNDERSTOOD:
-        return NotTrusted(
-            Cause.CRITICAL_EXTENSION,
-            f"Certificate {leaf.subject} has the unknown critical extension {min(unknown)}.",
-        )
-    if any(anchor.der == leaf.der for anchor in trust):
+    """The first path from ``leaf`` to an anchor that holds at ``at``; else what is wrong.
+
+    The fault told is that of the first complete path; without one, that the issuer is unknown.
+    """
+    fault = leaf_fault(leaf, at)
+    if fault is not None:
+        return fault
+    if any(anchor.der == leaf.der for anchor in policy.trust):
         return Trusted((leaf,))
-    return _issued(leaf, trust, at)
-
-
-def _issued(
-    leaf: SigningCertificate, trust: Sequence[SigningCertificate], at: datetime
-) -> Trusted | NotTrusted:
-    fault_found = NotTrusted(
+    inputs = Inputs(at, policy.keys, wanted)
+    between = (*policy.intermediates, *(c for c in candidates if c.ca and _quick(c)))
+    for tried, chain in enumerate(_chains(leaf, policy.trust, between)):
+        found = path_fault(chain, inputs)
+        if found is None:
+            return Trusted(chain)
+        fault = fault or found
+        if tried + 1 == _MAX_PATHS:
+            break
+    return fault or NotTrusted(
         Cause.ISSUER_UNKNOWN,
         f"Certificate {leaf.subject} was issued by {leaf.issuer}, which is not in the trust.",
     )
-    for anchor in trust:
-        if anchor.loaded.subject != leaf.loaded.issuer:
-            continue
-        fault = _issuer_fault(leaf, anchor, at)
-        if fault is None:
-            return Trusted((leaf, anchor))
-        fault_found = fault
-    return fault_found
 
 
-def _issuer_fault(
-    leaf: SigningCertificate, anchor: SigningCertificate, at: datetime
-) -> NotTrusted | None:
-    name = anchor.subject
-    # RFC 5280 6.1.4 (k) and (n): a CA by basic constraints, allowed to sign certificates.
-    if not anchor.ca:
-        return NotTrusted(Cause.ISSUER_NOT_CA, f"The issuer {name} is not a CA.")
-    if anchor.key_usage is not None and "keyCertSign" not in anchor.key_usage:
-        return NotTrusted(Cause.ISSUER_NOT_CA, f"The issuer {name} may not sign certificates.")
-    # RFC 5280 6.1.4 (o): a critical extension that is not processed; name constraints are not.
-    if anchor.critical - _UNDERSTOOD:
-        return NotTrusted(
-            Cause.CRITICAL_EXTENSION, f"The issuer {name} has an unknown critical extension."
-        )
-    if not anchor.valid_at(at):
-        return NotTrusted(Cause.ISSUER_NOT_VALID, f"The issuer {name} was not valid then.")
-    return _issuer_signature_fault(leaf, anchor)
+def _chains(
+    leaf: SigningCertificate,
+    trust: Sequence[SigningCertificate],
+    between: Sequence[SigningCertificate],
+) -> Iterator[tuple[SigningCertificate, ...]]:
+    """Every way up from ``leaf`` to an anchor, within the bounds.
+
+    A certificate that only has the issuer's name is gone on with when it is an anchor, so that its
+    wrong signature can be told; any other must have signed, or a hostile FS would make us walk.
+    """
+    begun: list[tuple[SigningCertificate, ...]] = [(leaf,)]
+    for _ in range(_MAX_STEPS):
+        if not begun:
+            return
+        chain = begun.pop()
+        for anchor in trust:
+            if same_name(anchor.loaded.subject, chain[-1].loaded.issuer):
+                yield (*chain, anchor)
+        if len(chain) <= _MAX_CAS:
+            further = [ca for ca in between if _leads_on(chain, ca)]
+            begun += [(*chain, ca) for ca in reversed(further)]
 
 
-def _issuer_signature_fault(
-    leaf: SigningCertificate, anchor: SigningCertificate
-) -> NotTrusted | None:
-    """RFC 5280 6.1.3 (a)(1): the signature; SHA-1 and MD5 ones can be forged by collision."""
-    try:
-        digest = leaf.loaded.signature_hash_algorithm
-        if digest is not None and digest.name not in _CERTIFICATE_DIGESTS:
-            return NotTrusted(
-                Cause.ISSUER_SIGNATURE,
-                f"Certificate {leaf.subject} was signed by its CA with {digest.name}.",
-            )
-        leaf.loaded.verify_directly_issued_by(anchor.loaded)
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
-        return NotTrusted(
-            Cause.ISSUER_SIGNATURE,
-            f"Certificate {leaf.subject} names {anchor.subject} as its issuer but was not "
-            "signed by it.",
-        )
-    return None
+def _quick(ca: SigningCertificate) -> bool:
+    """Whether asking a stranger's key costs little: whoever wrote the FS may have chosen it."""
+    key = ca.loaded.public_key()
+    return not isinstance(key, rsa.RSAPublicKey) or (
+        key.key_size <= _LARGEST_RSA and key.public_numbers().e.bit_length() <= _LONGEST_EXPONENT
+    )
+
+
+def _leads_on(chain: tuple[SigningCertificate, ...], ca: SigningCertificate) -> bool:
+    """One that issued the last of the chain, and is not in it; a name may come again, with a new
+    key."""
+    return issued(chain[-1], ca) and all(
+        (ca.loaded.subject, ca.key) != (each.loaded.subject, each.key) for each in chain
+    )

@@ -11,9 +11,10 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol, assert_never
+from functools import lru_cache
+from typing import Final, Protocol, assert_never
 
-from asn1crypto import cms
+from asn1crypto import core as asn1_core
 from asn1crypto import x509 as asn1_x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -27,14 +28,14 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class Signer(Protocol):
-    """A certificate and something that signs with its key: a file's key here, a token's later."""
+    """A certificate and what signs with its key: a file's here, or ``storage.token``'s."""
 
     @property
     def certificate(self) -> SigningCertificate: ...
 
     @property
     def algorithm(self) -> str:
-        """asn1crypto's name of the signature algorithm, with SHA-256 as the digest."""
+        """``rsassa_pkcs1v15`` or ``sha256_ecdsa``, with SHA-256 as the digest."""
         ...
 
     def sign(self, data: bytes) -> bytes:
@@ -103,47 +104,102 @@ def sign_detached(
     return sign_with(key_signer(key, certificate), chunks, at)
 
 
-def sign_with(signer: Signer, chunks: Iterable[bytes], at: datetime) -> bytes:
-    """The SignedData, DER, over the joined ``chunks``; ``at`` (aware) becomes the signing time."""
+def sign_with(signer: Signer, chunks: Iterable[bytes], at: datetime | None) -> bytes:
+    """The SignedData, DER, over the joined ``chunks``; ``at`` (aware) becomes the signing time.
+
+    None claims no time: the same bytes then get the same signature, by a key of RSA.
+    """
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)
-    attributes = _signed_attributes(digest.digest(), at)
-    embedded = asn1_x509.Certificate.load(signer.certificate.der)
-    signer_info = {
-        "version": "v1",
-        "sid": cms.SignerIdentifier(
-            {
-                "issuer_and_serial_number": {
-                    "issuer": embedded.issuer,
-                    "serial_number": signer.certificate.serial,
-                }
-            }
-        ),
-        "digest_algorithm": {"algorithm": "sha256"},
-        "signed_attrs": attributes,
-        "signature_algorithm": {"algorithm": signer.algorithm},
-        "signature": signer.sign(attributes.dump()),  # RFC 5652 5.4: over the DER of the SET OF
-    }
-    signed_data = {
-        "version": "v1",
-        "digest_algorithms": [{"algorithm": "sha256"}],
-        "encap_content_info": {"content_type": "data"},
-        "certificates": [embedded],
-        "signer_infos": [signer_info],
-    }
-    content_info = cms.ContentInfo({"content_type": "signed_data", "content": signed_data})
-    return bytes(content_info.dump())
+    return sign_digest(signer, digest.digest(), at)
 
 
-def _signed_attributes(message_digest: bytes, at: datetime) -> cms.CMSAttributes:
-    """RFC 5652 11.1 to 11.3; UTCTime up to 2049, GeneralizedTime after."""
-    instant = at.astimezone(UTC).replace(microsecond=0)
-    time = "utc_time" if instant.year < 2050 else "generalized_time"
-    return cms.CMSAttributes(
-        [
-            {"type": "content_type", "values": ["data"]},
-            {"type": "signing_time", "values": [cms.Time({time: instant})]},
-            {"type": "message_digest", "values": [message_digest]},
-        ]
+def sign_digest(signer: Signer, sha256: bytes, at: datetime | None) -> bytes:
+    """The same over bytes of which only the SHA-256 is at hand."""
+    attributes = _signed_attributes(sha256, at)
+    value = signer.sign(_der(_SET, attributes))  # RFC 5652 5.4: over the DER of the SET OF
+    signer_info = _der(
+        _SEQUENCE,
+        _VERSION_1,
+        _sid(signer.certificate.der),
+        _SHA256,
+        _der(_FIRST, attributes),
+        _SIGNATURE_ALGORITHM[signer.algorithm],
+        _der(_OCTETS, value),
     )
+    signed_data = _der(
+        _SEQUENCE,
+        _VERSION_1,
+        _der(_SET, _SHA256),
+        _der(_SEQUENCE, _DATA),
+        _der(_FIRST, signer.certificate.der),
+        _der(_SET, signer_info),
+    )
+    return _der(_SEQUENCE, _SIGNED_DATA, _der(_FIRST, signed_data))
+
+
+# DER (X.690 8.1 and 10.1). Two answers of every set are signed, and a general encoder took longer
+# for one than the key does; the tests compare each octet with one.
+
+_SEQUENCE, _SET, _OCTETS, _OID, _FIRST = 0x30, 0x31, 0x04, 0x06, 0xA0
+_UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
+_VERSION_1: Final = b"\x02\x01\x01"
+
+
+def _der(tag: int, *contents: bytes) -> bytes:
+    """One element: its tag, the length of its contents, and these."""
+    body = b"".join(contents)
+    size = len(body)
+    if size < 0x80:
+        return bytes((tag, size)) + body
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(length))) + length + body
+
+
+def _oid(dotted: str) -> bytes:
+    return bytes(asn1_core.ObjectIdentifier(dotted).dump())
+
+
+_DATA: Final = _oid("1.2.840.113549.1.7.1")
+_SIGNED_DATA: Final = _oid("1.2.840.113549.1.7.2")
+_CONTENT_TYPE: Final = _oid("1.2.840.113549.1.9.3")
+_MESSAGE_DIGEST: Final = _oid("1.2.840.113549.1.9.4")
+_SIGNING_TIME: Final = _oid("1.2.840.113549.1.9.5")
+_NULL: Final = b"\x05\x00"
+# RFC 5754 2 takes it with NULL and without; old verifiers want the NULL.
+_SHA256: Final = _der(_SEQUENCE, _oid("2.16.840.1.101.3.4.2.1"), _NULL)
+_SIGNATURE_ALGORITHM: Final = {
+    "rsassa_pkcs1v15": _der(_SEQUENCE, _oid("1.2.840.113549.1.1.1"), _NULL),  # RFC 3370 3.2
+    "sha256_ecdsa": _der(_SEQUENCE, _oid("1.2.840.10045.4.3.2")),  # RFC 5754 3.3
+}
+
+
+@lru_cache(maxsize=16)  # whoever signs here signs again
+def _sid(certificate: bytes) -> bytes:
+    """The signer by issuer and serial number, as its certificate has them (RFC 5652 10.2.4)."""
+    read = asn1_x509.Certificate.load(certificate)["tbs_certificate"]
+    return _der(_SEQUENCE, read["issuer"].dump(), read["serial_number"].dump())
+
+
+def _signed_attributes(message_digest: bytes, at: datetime | None) -> bytes:
+    """RFC 5652 11.1 to 11.3, in the order of a SET OF in DER: by their octets."""
+    found = [
+        _attribute(_CONTENT_TYPE, _DATA),
+        _attribute(_MESSAGE_DIGEST, _der(_OCTETS, message_digest)),
+    ]
+    if at is not None:
+        found.append(_attribute(_SIGNING_TIME, _time(at)))
+    return b"".join(sorted(found))
+
+
+def _attribute(kind: bytes, value: bytes) -> bytes:
+    return _der(_SEQUENCE, kind, _der(_SET, value))
+
+
+def _time(at: datetime) -> bytes:
+    """RFC 5652 11.3: UTCTime up to 2049, GeneralizedTime after."""
+    instant = at.astimezone(UTC)
+    if instant.year < 2050:
+        return _der(_UTC_TIME, f"{instant:%y%m%d%H%M%SZ}".encode())
+    return _der(_GENERALIZED_TIME, f"{instant:%Y%m%d%H%M%SZ}".encode())

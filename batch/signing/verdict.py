@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from batch.signing.findings import Finding
 
 
 class Cause(StrEnum):
@@ -56,10 +58,17 @@ class Cause(StrEnum):
     KEY_NOT_ALLOWED = "key-not-allowed"
     KEY_USAGE = "key-usage"
     CRITICAL_EXTENSION = "critical-extension"
+    NOT_QUALIFIED = "not-qualified"
+    CERTIFICATE_REVOKED = "certificate-revoked"
+    ISSUER_REVOKED = "issuer-revoked"
     ISSUER_UNKNOWN = "issuer-unknown"
     ISSUER_NOT_CA = "issuer-not-ca"
     ISSUER_NOT_VALID = "issuer-not-valid"
     ISSUER_SIGNATURE = "issuer-signature"
+    ISSUER_KEY = "issuer-key"
+    PATH_LENGTH = "path-length"
+    NAME_CONSTRAINTS = "name-constraints"
+    CERTIFICATE_POLICY = "certificate-policy"
 
     @property
     def code(self) -> str:
@@ -76,10 +85,17 @@ _CERTIFICATE_AT_FAULT = frozenset(
         Cause.KEY_NOT_ALLOWED,
         Cause.KEY_USAGE,
         Cause.CRITICAL_EXTENSION,
+        Cause.NOT_QUALIFIED,
+        Cause.CERTIFICATE_REVOKED,
+        Cause.ISSUER_REVOKED,
         Cause.ISSUER_UNKNOWN,
         Cause.ISSUER_NOT_CA,
         Cause.ISSUER_NOT_VALID,
         Cause.ISSUER_SIGNATURE,
+        Cause.ISSUER_KEY,
+        Cause.PATH_LENGTH,
+        Cause.NAME_CONSTRAINTS,
+        Cause.CERTIFICATE_POLICY,
     }
 )
 
@@ -89,13 +105,18 @@ class Signed:
     """The FI was signed with a certificate registered for the channel.
 
     ``fingerprint`` is the SHA-256 of that certificate (hex); ``digest`` the algorithm over the FI;
-    ``signing_time`` what the signer claims, aware, or None when he claims nothing.
+    ``signing_time`` what the signer claims, aware, or None when he claims nothing; ``chain`` the
+    certificates from the signer's to the anchor, DER; ``revocation`` what was found of each of
+    them but the anchor; ``algorithm`` the object identifier of the signature's.
     """
 
     subject: str
     fingerprint: str
     digest: str
     signing_time: datetime | None
+    chain: tuple[bytes, ...] = field(default=(), repr=False)
+    revocation: tuple[Finding, ...] = ()
+    algorithm: str = ""
 
 
 @dataclass(frozen=True, slots=True)

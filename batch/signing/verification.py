@@ -7,13 +7,14 @@ An FS is accepted when all of this is shown, in this order; the first that fails
     3  it has exactly one signer, without unsigned attributes               RFC 5652 5.3; annex 25
     4  the signed attributes are there, in DER, once each, about data       RFC 5652 5.3, 11.1, 11.2
     5  the signer is a certificate registered for the channel               protocol 3.3
-    6  that certificate may sign at the sealing instant                     RFC 5280 6.1
+    6  that certificate may sign at the sealing instant, and is not revoked RFC 5280 6.1, 6.3
     7  the algorithms are admitted and agree with one another               RFC 5652 5.3; RFC 6211
     8  the signature over the signed attributes is that certificate's       RFC 5652 5.4, 5.6
     9  the digest of the FI is the one in the signed attributes             RFC 5652 5.4, 11.2
 
 Steps 1 to 8 need only the FS (``begin``); step 9 streams over the FI, so memory is flat at any
-size. A certificate embedded in the FS is never believed: it serves to say whose it is.
+size. What is right in all nine but whose revocation cannot be known yet is undecided. A certificate
+embedded in the FS is never believed: it serves to say whose it is.
 """
 
 from __future__ import annotations
@@ -29,10 +30,16 @@ from asn1crypto import x509 as asn1_x509
 
 from batch.signing import encoding
 from batch.signing.algorithms import Digest, check_signature, digest_of, same_algorithm, scheme_of
-from batch.signing.attributes import SignedAttributes, read_signed_attributes
+from batch.signing.attributes import (
+    CertificateHash,
+    SignedAttributes,
+    read_signed_attributes,
+)
 from batch.signing.certificate import SigningCertificate, read_der
-from batch.signing.path import NotTrusted, judge_certificate
+from batch.signing.findings import Finding, OutOfReach, Revoked
+from batch.signing.path import NotTrusted, Trusted, judge_certificate
 from batch.signing.policy import SignaturePolicy
+from batch.signing.revocation import Sources, check
 from batch.signing.signed_data import (
     ID_DATA,
     IssuerAndSerialNumber,
@@ -43,6 +50,9 @@ from batch.signing.signed_data import (
     read_signed_data,
 )
 from batch.signing.verdict import Cause, NotSigned, Signed, Undecided
+
+NO_SOURCES = Sources()
+_MAX_EMBEDDED = 16  # a signer sends his own certificate and its CAs: four
 
 
 class Registered(Protocol):
@@ -56,14 +66,27 @@ class Registered(Protocol):
 class _Proof:
     """What steps 1 to 8 have shown, and the digest that step 9 must find."""
 
-    certificate: SigningCertificate
+    standing: _Standing
     digest: Digest
     message_digest: bytes
     signing_time: datetime | None
+    algorithm: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What step 6 has shown: the path, and what was found of each certificate but the anchor."""
+
+    chain: tuple[SigningCertificate, ...]
+    revocation: tuple[Finding, ...]
+
+    @property
+    def certificate(self) -> SigningCertificate:
+        return self.chain[0]
 
 
 class Verifier:
-    """Step 9: fed with the FI, chunk by chunk, then asked once."""
+    """Step 9: fed with the FI, chunk by chunk, then asked once; or told the FI's digest."""
 
     def __init__(self, proof: _Proof) -> None:
         self._proof = proof
@@ -72,28 +95,49 @@ class Verifier:
     def update(self, chunk: bytes) -> None:
         self._hash.update(chunk)
 
+    @property
+    def digest(self) -> Digest:
+        """The algorithm over the FI."""
+        return self._proof.digest
+
     def finish(self) -> Signed | NotSigned | Undecided:
+        return self.conclude(self._hash.digest())
+
+    def conclude(self, digest: bytes) -> Signed | NotSigned | Undecided:
+        """The verdict on an FI whose ``digest``, by ``self.digest``, somebody vouches for."""
         proof = self._proof
-        if not hmac.compare_digest(self._hash.digest(), proof.message_digest):
+        if not hmac.compare_digest(digest, proof.message_digest):
             return NotSigned(
                 Cause.DIGEST_DIFFERS,
                 "The registered certificate signed other bytes than this FI: it was changed after "
                 "signing, signed as text (openssl without -binary), or is not the FI of this FS.",
             )
+        standing = proof.standing
+        missing = [found for found in standing.revocation if isinstance(found, OutOfReach)]
+        if missing:
+            return Undecided(missing[0].words)
         return Signed(
-            proof.certificate.subject,
-            proof.certificate.fingerprint,
+            standing.certificate.subject,
+            standing.certificate.fingerprint,
             proof.digest.value,
             proof.signing_time,
+            tuple(certificate.der for certificate in standing.chain),
+            standing.revocation,
+            proof.algorithm,
         )
 
 
 def begin(
-    fs: bytes, registered: Sequence[Registered], policy: SignaturePolicy, at: datetime
+    fs: bytes,
+    registered: Sequence[Registered],
+    policy: SignaturePolicy,
+    at: datetime,
+    sources: Sources = NO_SOURCES,
 ) -> Verifier | NotSigned:
     """Steps 1 to 8 on an FS file, against the certificates valid for the channel at ``at``.
 
-    Raise CertificateError when a registered certificate cannot be read: our register is damaged.
+    ``sources``: the revocation lists and OCSP answers at hand. Raise CertificateError when a
+    registered certificate cannot be read: our register is damaged.
     """
     der = encoding.decode(fs, policy.max_bytes)  # step 1
     if isinstance(der, NotSigned):
@@ -104,30 +148,63 @@ def begin(
     fault = _form_fault(data, policy)  # step 2
     if fault is not None:
         return fault
-    signer = _one_signer(data)  # step 3
+    signer = _one_signer(data, policy)  # step 3
     if isinstance(signer, NotSigned):
         return signer
-    proof = _prove_signer(data, signer, registered, policy, at)
+    proof = _prove_signer(data, signer, _Wanted(registered, policy, at, sources))
     return proof if isinstance(proof, NotSigned) else Verifier(proof)
 
 
-def _prove_signer(
-    data: SignedData,
-    signer: SignerInfo,
-    registered: Sequence[Registered],
-    policy: SignaturePolicy,
-    at: datetime,
-) -> _Proof | NotSigned:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """By what the signer is judged."""
+
+    registered: Sequence[Registered]
+    policy: SignaturePolicy
+    at: datetime
+    sources: Sources
+
+
+def _prove_signer(data: SignedData, signer: SignerInfo, wanted: _Wanted) -> _Proof | NotSigned:
     attributes = _attributes(signer)  # step 4
     if isinstance(attributes, NotSigned):
         return attributes
-    certificate = _registered_signer(data, signer.sid, registered, at)  # step 5
+    certificate = _registered_signer(data, signer.sid, wanted.registered, wanted.at)  # step 5
     if isinstance(certificate, NotSigned):
         return certificate
-    judged = judge_certificate(certificate, policy, at)  # step 6
+    standing = _standing(certificate, wanted, data)  # step 6
+    if isinstance(standing, NotSigned):
+        return standing
+    return _prove_signature(data, signer, attributes, standing, wanted.policy)
+
+
+def _standing(
+    certificate: SigningCertificate, wanted: _Wanted, data: SignedData
+) -> _Standing | NotSigned:
+    """Step 6. CAs in the FS may help to find a path; a revoked one takes all it issued with it."""
+    brought = _readable_of(data)
+    judged = judge_certificate(certificate, wanted.policy, wanted.at, brought)
     if isinstance(judged, NotTrusted):
         return NotSigned(judged.cause, judged.words)
-    return _prove_signature(data, signer, attributes, certificate, policy)
+    return _not_revoked(judged, wanted, brought)
+
+
+def _not_revoked(
+    judged: Trusted, wanted: _Wanted, brought: Sequence[SigningCertificate]
+) -> _Standing | NotSigned:
+    """A CA may sign its lists with a key of their own, whose certificate the FS may bring as well:
+    only one that says so, for the lists themselves never come out of an FS."""
+    for_lists = (c for c in brought if c.key_usage is not None and "cRLSign" in c.key_usage)
+    known = (*wanted.policy.intermediates, *wanted.policy.trust, *for_lists)
+    found = check(judged.chain, wanted.sources, wanted.at, known)
+    for certificate, finding in zip(judged.chain, found, strict=False):
+        if isinstance(finding, Revoked):
+            own = certificate is judged.chain[0]
+            return NotSigned(
+                Cause.CERTIFICATE_REVOKED if own else Cause.ISSUER_REVOKED,
+                f"Certificate {certificate.subject} {finding.words}.",
+            )
+    return _Standing(judged.chain, tuple(found))
 
 
 def _form_fault(data: SignedData, policy: SignaturePolicy) -> NotSigned | None:
@@ -148,7 +225,7 @@ def _form_fault(data: SignedData, policy: SignaturePolicy) -> NotSigned | None:
     return None
 
 
-def _one_signer(data: SignedData) -> SignerInfo | NotSigned:
+def _one_signer(data: SignedData, policy: SignaturePolicy) -> SignerInfo | NotSigned:
     """Step 3."""
     if not data.signer_infos:
         return NotSigned(Cause.NO_SIGNER, "The FS holds certificates but no signature.")
@@ -164,7 +241,7 @@ def _one_signer(data: SignedData) -> SignerInfo | NotSigned:
             Cause.VERSION,
             f"The SignerInfo has version {signer.version}; its signer needs {wanted}.",
         )
-    if signer.unsigned_attributes:
+    if signer.unsigned_attributes and not policy.unsigned_attributes:
         return NotSigned(
             Cause.UNSIGNED_ATTRIBUTES,
             "The FS holds unsigned attributes, such as a timestamp (annex 25, code 23).",
@@ -197,11 +274,10 @@ def _registered_signer(
         return NotSigned(
             Cause.NO_CERTIFICATE_REGISTERED, "The channel has no certificate at this instant."
         )
-    fitting = [certificate for certificate in known if _names(sid, certificate)]
+    fitting = [certificate for certificate in known if names(sid, certificate)]
     if fitting:
         return next((c for c in fitting if c.valid_at(at)), fitting[0])
-    embedded = (_readable(der) for der in data.certificates)
-    used = next((c for c in embedded if c is not None and _names(sid, c)), None)
+    used = next((c for c in _readable_of(data) if names(sid, c)), None)
     whose = "a certificate that is not in the FS"
     if used is not None:
         whose = (
@@ -215,7 +291,7 @@ def _registered_signer(
     )
 
 
-def _names(sid: SignerIdentifier, certificate: SigningCertificate) -> bool:
+def names(sid: SignerIdentifier, certificate: SigningCertificate) -> bool:
     match sid:
         case IssuerAndSerialNumber(issuer=issuer, serial=serial):
             return serial == certificate.serial and _same_name(issuer, certificate.issuer_name)
@@ -233,6 +309,12 @@ def _same_name(one: bytes, other: bytes) -> bool:
         return False
 
 
+def _readable_of(data: SignedData) -> list[SigningCertificate]:
+    """The embedded certificates that can be read."""
+    found = map(_readable, data.certificates[:_MAX_EMBEDDED])
+    return [certificate for certificate in found if certificate is not None]
+
+
 def _readable(der: bytes) -> SigningCertificate | None:
     """An embedded certificate, when it can be read; only to name the one that was used."""
     try:
@@ -245,14 +327,15 @@ def _prove_signature(
     data: SignedData,
     signer: SignerInfo,
     attributes: SignedAttributes,
-    certificate: SigningCertificate,
+    standing: _Standing,
     policy: SignaturePolicy,
 ) -> _Proof | NotSigned:
     """Steps 7 and 8."""
-    digest = digest_of(signer.digest_algorithm)
+    certificate = standing.certificate
+    digest = digest_of(signer.digest_algorithm, sha1=policy.sha1)
     if isinstance(digest, NotSigned):
         return digest
-    if digest not in policy.digests:
+    if digest is not Digest.SHA1 and digest not in policy.digests:
         return NotSigned(Cause.DIGEST_NOT_ALLOWED, f"The digest {digest} is not admitted.")
     fault = _agreement_fault(data, signer, attributes, certificate)
     if fault is not None:
@@ -263,7 +346,13 @@ def _prove_signature(
     wrong = check_signature(certificate, scheme, digest, signer.signature, attributes.signed)
     if wrong is not None:
         return wrong
-    return _Proof(certificate, digest, attributes.message_digest, attributes.signing_time)
+    return _Proof(
+        standing,
+        digest,
+        attributes.message_digest,
+        attributes.signing_time,
+        signer.signature_algorithm.oid,
+    )
 
 
 def _agreement_fault(
@@ -289,9 +378,17 @@ def _agreement_fault(
             "The signed attributes name other algorithms than the signature uses (RFC 6211).",
         )
     for listed in attributes.certificates:
-        if not listed.fits(certificate.der):
+        if not (listed.fits(certificate.der) and _named_so(listed, certificate)):
             return NotSigned(
                 Cause.SIGNING_CERTIFICATE_ATTRIBUTE,
                 "The signed attributes name another certificate as the signer's (RFC 5035).",
             )
     return None
+
+
+def _named_so(listed: CertificateHash, certificate: SigningCertificate) -> bool:
+    """RFC 5035 asks for the hash alone; a number or issuer that contradicts it is no slip."""
+    if listed.issuer is None:
+        return True
+    same = listed.serial == certificate.serial
+    return same and _same_name(listed.issuer, certificate.issuer_name)

@@ -16,7 +16,10 @@ class AnswerName:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFiles:
-    """An answer's final bytes, synced in the set's directory: FO (or CO) and its FS."""
+    """An answer's final bytes, in the set's directory: FO (or CO) and its FS.
+
+    The fields are columns of the table ``answer``.
+    """
 
     layer: str
     stem: str

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from batch.errors import SpoolFault
@@ -38,6 +39,10 @@ class Held:
             return None
         return found if stat.S_ISREG(found.st_mode) else None
 
+    def has_file(self, name: str) -> bool:
+        """Whether a regular file has the name."""
+        return self.status(name) is not None
+
     def has(self, name: str) -> bool:
         """Whether there is anything under a name."""
         try:
@@ -46,9 +51,33 @@ class Held:
             return False
         return True
 
+    def is_directory(self, name: str) -> bool:
+        """Whether a directory has the name: no file can be put in its place."""
+        try:
+            found = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return stat.S_ISDIR(found.st_mode)
+
+    def names(self, most: int) -> list[str] | None:
+        """Every name there is, safe or not; None when there are more than ``most``."""
+        with self._listing() as listing:
+            found = [item.name for item in islice(listing, most + 1)]
+        return found if len(found) <= most else None
+
+    @contextmanager
+    def _listing(self) -> Iterator[Iterator[os.DirEntry[str]]]:
+        """The folder opened anew: on btrfs a directory lists what it held when it was opened."""
+        again = os.open(".", _FOLLOW_NOTHING | os.O_DIRECTORY, dir_fd=self.descriptor)
+        try:
+            with os.scandir(again) as listing:
+                yield listing
+        finally:
+            os.close(again)
+
     def files(self) -> Iterator[tuple[str, os.stat_result]]:
         """Every regular file that has a safe name; no sender made one with another."""
-        with os.scandir(self.descriptor) as listing:
+        with self._listing() as listing:
             names = [item.name for item in listing if SAFE_NAME.fullmatch(item.name)]
         for name in names:
             found = self.status(name)
@@ -93,7 +122,7 @@ class Held:
         """Inside the folder; FileExistsError when there is anything under ``new``."""
         durable.rename_new(old, new, self.descriptor)
 
-    def put(self, source: Path, name: str) -> None:
+    def put(self, source: Path | str, name: str) -> None:
         """Move a file of the spool in, from whatever has the name."""
         os.rename(source, name, dst_dir_fd=self.descriptor)
 
@@ -101,7 +130,7 @@ class Held:
         """Move a file out into the spool."""
         os.rename(name, target, src_dir_fd=self.descriptor)
 
-    def link(self, name: str, target: Path) -> None:
+    def link(self, name: str, target: Path | str) -> None:
         """Give a file of the folder a second name in the spool."""
         os.link(name, target, src_dir_fd=self.descriptor, follow_symlinks=False)
 
@@ -124,18 +153,34 @@ def held(folder: Path) -> Iterator[Held]:
     Raises SpoolFault when a part of it is a link, or no directory; FileNotFoundError when it is not
     there.
     """
-    with ExitStack() as opened:
-        at = _open(folder.parent.parent, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY, None, opened)
-        for part in (folder.parent.name, folder.name):
+    root, at = opened(str(folder.parent.parent), folder.parent.name, folder.name)
+    try:
+        yield Held(at)
+    finally:
+        os.close(at)
+        os.close(root)
+
+
+def opened(channels: str, sender: str, folder: str) -> tuple[int, int]:
+    """Descriptors of the sender's directory and of the folder in it; raises as ``held``."""
+    with ExitStack() as way:
+        at = _open(channels, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY, None, way)
+        found: list[int] = []
+        for part in (sender, folder):
             try:
-                at = _open(Path(part), _FOLLOW_NOTHING | os.O_DIRECTORY, at, opened)
+                at = os.open(part, _FOLLOW_NOTHING | os.O_DIRECTORY, dir_fd=at)
             except OSError as error:
+                for each in found:
+                    os.close(each)
                 if error.errno in _NO_DIRECTORY:
                     raise SpoolFault(
-                        f"{folder}: {part} is a link or no directory; nothing is done there"
+                        f"{channels}/{sender}/{folder}: {part} is a link or no directory; nothing "
+                        "is done there"
                     ) from error
                 raise
-        yield Held(at)
+            found.append(at)
+    root, at = found
+    return root, at
 
 
 def make_folders(channels: Path, sender: str) -> None:
@@ -143,11 +188,11 @@ def make_folders(channels: Path, sender: str) -> None:
 
     What else stands in the place of one is left, and told by ``held``.
     """
-    with ExitStack() as opened:
-        top = Held(_open(channels, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY, None, opened))
+    with ExitStack() as way:
+        top = Held(_open(channels, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY, None, way))
         _make(top, sender)
         try:
-            at = _open(Path(sender), _FOLLOW_NOTHING | os.O_DIRECTORY, top.descriptor, opened)
+            at = _open(sender, _FOLLOW_NOTHING | os.O_DIRECTORY, top.descriptor, way)
         except OSError as error:
             if error.errno in _NO_DIRECTORY:
                 return
@@ -167,7 +212,7 @@ def _make(place: Held, name: str) -> None:
             os.mkdir(name, 0o700, dir_fd=place.descriptor)
 
 
-def _open(path: Path, flags: int, where: int | None, opened: ExitStack) -> int:
+def _open(path: Path | str, flags: int, where: int | None, way: ExitStack) -> int:
     descriptor = os.open(path, flags, dir_fd=where)
-    opened.callback(os.close, descriptor)
+    way.callback(os.close, descriptor)
     return descriptor

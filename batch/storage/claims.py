@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import takewhile
+from typing import Any
 
-from sqlalchemy import Connection, Row, Update, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, select, update
 
 from batch.errors import Fault
 from batch.ingest.way import Step, next_step
@@ -18,10 +20,43 @@ from batch.names import Environment
 from batch.states import Sealed, SetKey, Stage
 from batch.storage import events
 from batch.storage.numbering import form_ticket, next_numbers
+from batch.storage.prepared import Prepared, row_of
 from batch.storage.submission_tables import submission
 
 AT_RISK = (Step.VERIFY, Step.INGEST)
 """The steps that read what a sender sent; showing and archiving harm nobody."""
+
+AS_CLAIMED = (
+    submission.c.id == bindparam("own"),
+    submission.c.state == bindparam("was"),
+    submission.c.attempt == bindparam("attempts"),
+)
+"""The row of a set as its claim says it is: filled from ``Claim.as_claimed``."""
+_TAKE = Prepared(
+    update(submission).where(*AS_CLAIMED).values(attempt=bindparam("attempted"), in_hand=True)
+)
+_STANDS = Prepared(
+    select(submission.c.state, submission.c.attempt).where(submission.c.id == bindparam("own"))
+)
+_BY_KEY = Prepared(select(submission).where(submission.c.key == bindparam("of")))
+_NEW = row_of(
+    submission,
+    "key",
+    "channel",
+    "folder",
+    "stem",
+    "ordinal",
+    "letter",
+    "trigger_name",
+    "sealed_at",
+    "state",
+    "attempt",
+    "in_hand",
+    "given_up",
+    "ticket",
+    "reception_answer",
+    "content_answer",
+)
 
 
 class Fenced(Fault):
@@ -32,7 +67,8 @@ class Fenced(Fault):
 class Claim:
     """A set claimed for work: its row, and everything that was decided before it was read.
 
-    ``given_up``: an operator gave the last word, and it is refused unread.
+    ``given_up``: an operator gave the last word, and it is refused unread; ``undecided_since``:
+    it has been waiting since then for a source of revocations.
     """
 
     id: int
@@ -43,6 +79,7 @@ class Claim:
     reception_answer: str
     content_answer: str
     given_up: bool = False
+    undecided_since: datetime | None = None
 
     @property
     def environment(self) -> Environment:
@@ -53,25 +90,32 @@ class Claim:
         """Whether its next step reads what the sender sent, and so may stop the worker."""
         return next_step(self.stage) in AT_RISK and not self.given_up
 
+    @property
+    def as_claimed(self) -> dict[str, object]:
+        """For a statement with ``AS_CLAIMED``."""
+        return {"own": self.id, "was": self.stage, "attempts": self.attempt}
+
     def form_ticket(self, ordinal: int) -> str:
         """The ticket of the ``ordinal``-th form of the set: the set's, with the form's place."""
         return form_ticket(self.ticket, ordinal)
 
 
-def suspect(connection: Connection, sets: Sequence[Sealed]) -> Sealed | None:
-    """One of ``sets`` that was being worked on when a worker stopped: any may be the cause.
+def together(connection: Connection, sets: Sequence[Sealed]) -> list[Sealed]:
+    """Those of ``sets``, in their order, that may share a batch: up to the first suspect.
 
-    The one that stopped it least often: kills that have no cause in a set hit another each time.
+    Suspect is what was being worked on when a worker stopped: any may be the cause. When the first
+    is one, a suspect works alone, the one that stopped it least often: kills that have no cause in
+    a set hit another each time.
     """
-    keys = {str(s.key): s for s in sets}
     query = select(submission.c.key, submission.c.attempt).where(
-        submission.c.key.in_(list(keys)),
+        submission.c.key.in_([str(s.key) for s in sets]),
         submission.c.attempt > 0,
         submission.c.state.in_((Stage.SEALED, Stage.VERIFIED)),
     )
     attempts = {row.key: row.attempt for row in connection.execute(query)}
-    suspects = [key for key in keys if key in attempts]
-    return keys[min(suspects, key=attempts.__getitem__)] if suspects else None
+    innocent = list(takewhile(lambda s: str(s.key) not in attempts, sets))
+    suspects = [s for s in sets if str(s.key) in attempts]
+    return innocent or [min(suspects, key=lambda s: attempts[str(s.key)])]
 
 
 @dataclass(slots=True)
@@ -102,7 +146,16 @@ def claim(
             claims.answered.append(sealed.key)
             continue
         answers = (row.reception_answer, row.content_answer)
-        found = Claim(row.id, sealed, stage, row.attempt, row.ticket, *answers, row.given_up)
+        found = Claim(
+            row.id,
+            sealed,
+            stage,
+            row.attempt,
+            row.ticket,
+            *answers,
+            row.given_up,
+            row.undecided_since,
+        )
         if stage is Stage.QUARANTINED:
             claims.quarantined.append((found, row.problem))
             continue
@@ -110,31 +163,20 @@ def claim(
             claims.exhausted.append(found)
             continue
         taken = replace(found, attempt=found.attempt + 1)
-        move(connection, found, values={"attempt": taken.attempt, "in_hand": True})
+        move(connection, found, _TAKE, attempted=taken.attempt)
         claims.todo.append(taken)
     return claims
 
 
-def move(connection: Connection, taken: Claim, *, values: dict[str, object]) -> None:
-    """Change the row of a claimed set; Fenced when it is not as the claim says any more."""
-    done = connection.execute(
-        update(submission)
-        .where(
-            submission.c.id == taken.id,
-            submission.c.state == taken.stage,
-            submission.c.attempt == taken.attempt,
-        )
-        .values(**values)
-    )
-    if done.rowcount != 1:
+def move(connection: Connection, taken: Claim, change: Prepared, **values: object) -> None:
+    """Run an UPDATE with ``AS_CLAIMED``; Fenced when the row is not as the claim says any more."""
+    if change.change(connection, **taken.as_claimed, **values) != 1:
         raise Fenced(f"{taken.sealed.key}: moved on by another worker")
 
 
 def reread(connection: Connection, taken: Claim) -> Claim | None:
     """The same claim with the stage its set has now; None when another worker took it up."""
-    row = connection.execute(
-        select(submission.c.state, submission.c.attempt).where(submission.c.id == taken.id)
-    ).one()
+    row = _STANDS.first(connection, own=taken.id)
     return replace(taken, stage=Stage(row.state)) if row.attempt == taken.attempt else None
 
 
@@ -151,6 +193,16 @@ def forgive(connection: Connection, claims: Iterable[Claim]) -> None:
     """
     for taken in claims:
         connection.execute(_in_hand(taken).values(in_hand=False, attempt=submission.c.attempt - 1))
+
+
+def wait_for_source(connection: Connection, taken: Claim, reason: str, at: datetime) -> None:
+    """Put down what this set waits for, and since when; the first time it is an event."""
+    mine = (submission.c.id == taken.id, submission.c.state == taken.stage)
+    if taken.undecided_since is None:
+        since = update(submission).where(*mine, submission.c.undecided_since.is_(None))
+        if connection.execute(since.values(undecided_since=at)).rowcount:
+            events.add(connection, taken.id, "undecided", at, reason)
+    connection.execute(update(submission).where(*mine).values(problem=reason))
 
 
 def _in_hand(taken: Claim) -> Update:
@@ -175,30 +227,31 @@ def give_back(connection: Connection) -> int:
     return stopped.rowcount
 
 
-def _row_of(connection: Connection, sealed: Sealed, at: datetime) -> Row[tuple[object, ...]]:
+def _row_of(connection: Connection, sealed: Sealed, at: datetime) -> Any:
     key = str(sealed.key)
-    found = connection.execute(select(submission).where(submission.c.key == key)).first()
+    found = _BY_KEY.first(connection, of=key)
     if found is not None:
         return found
     environment = sealed.environment
     numbers = next_numbers(connection, environment, sealed.key.folder.is_test, at)
-    connection.execute(
-        insert(submission).values(
-            key=key,
-            channel=str(sealed.key.channel),
-            folder=sealed.key.folder,
-            stem=sealed.key.stem,
-            ordinal=sealed.key.ordinal,
-            letter=environment,
-            trigger_name=sealed.trigger_name,
-            sealed_at=sealed.sealed_at,
-            state=Stage.SEALED,
-            attempt=0,
-            ticket=numbers.ticket,
-            reception_answer=numbers.reception_answer,
-            content_answer=numbers.content_answer,
-        )
+    _NEW.add(
+        connection,
+        key=key,
+        channel=str(sealed.key.channel),
+        folder=sealed.key.folder,
+        stem=sealed.key.stem,
+        ordinal=sealed.key.ordinal,
+        letter=environment,
+        trigger_name=sealed.trigger_name,
+        sealed_at=sealed.sealed_at,
+        state=Stage.SEALED,
+        attempt=0,
+        in_hand=False,
+        given_up=False,
+        ticket=numbers.ticket,
+        reception_answer=numbers.reception_answer,
+        content_answer=numbers.content_answer,
     )
-    row = connection.execute(select(submission).where(submission.c.key == key)).one()
+    row = _BY_KEY.first(connection, of=key)
     events.add(connection, row.id, Stage.SEALED, sealed.sealed_at, sealed.trigger)
     return row

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,7 @@ _AWAY = frozenset(
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 """Those after which the connection is as good as before."""
 
+Cursor = sqlite3.Cursor
 Database = Engine
 Transaction = Connection
 """What others call them: nobody outside storage names SQLAlchemy."""
@@ -214,18 +215,47 @@ def part(connection: Connection) -> Iterator[None]:
     Raises Busy where SQLite, after an error of the file, has ended the whole transaction itself:
     what came next would be committed apart from what came before.
     """
-    nested = connection.begin_nested()
+    straight(connection, "SAVEPOINT part")
     try:
         yield
-        nested.commit()
+        straight(connection, "RELEASE part")
     except BaseException as error:
         held = _held(connection)
         if isinstance(held, _File) and not held.in_transaction:
             if is_outage(error):
                 raise
             raise Busy("the database is out of reach: it gave the transaction up") from error
-        nested.rollback()
+        _undo_to(connection, "part")
         raise
+
+
+@contextmanager
+def undone(connection: Connection) -> Iterator[None]:
+    """What is done in here leaves no trace when it ends well; after an error the caller undoes."""
+    straight(connection, "SAVEPOINT undone")
+    yield
+    _undo_to(connection, "undone")
+
+
+def _undo_to(connection: Connection, savepoint: str) -> None:
+    straight(connection, f"ROLLBACK TO {savepoint}")
+    straight(connection, f"RELEASE {savepoint}")
+
+
+def straight(connection: Connection, statement: str, values: Sequence[object] = ()) -> Cursor:
+    """Run one statement with ``?`` for each value, past SQLAlchemy, which takes longer than SQLite.
+
+    For what every set needs. Errors are those of every other statement.
+    """
+    held = _held(connection)
+    if not isinstance(held, sqlite3.Connection):
+        raise TypeError("another database has its own way to run a statement straight")
+    try:
+        return held.execute(statement, values)
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(
+            statement, None, error, sqlite3.Error, hide_parameters=True, dialect=connection.dialect
+        ) from error
 
 
 @contextmanager
@@ -243,7 +273,7 @@ def trying(engine: Engine) -> Iterator[Connection]:
 def reading(engine: Engine) -> Iterator[Connection]:
     """One consistent view, for reading only. Raises Busy when the database is out of reach."""
     with _connected(engine) as connection:
-        connection.exec_driver_sql("BEGIN")
+        straight(connection, "BEGIN")
         try:
             yield connection
         finally:
@@ -275,7 +305,7 @@ def _undo(connection: Connection) -> None:
     if isinstance(held, _File) and not held.in_transaction:
         return
     try:
-        connection.exec_driver_sql("ROLLBACK")
+        straight(connection, "ROLLBACK")
     except DBAPIError:
         connection.invalidate()  # closing it undoes what is left
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +26,10 @@ from batch.storage.layout import Layout
 from batch.storage.sealing import read_manifest
 
 _BLOCK = 1 << 20
+_BUFFER = 1 << 16
 
-Sign = Callable[[Iterable[bytes]], bytes]
-"""Signs a stream of bytes and returns the content of an FS file."""
+Sign = Callable[[bytes], bytes]
+"""Signs bytes of which it gets the SHA-256, and returns the content of an FS file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +61,40 @@ class Dossier:
         return open(self.path / file.name, "rb")
 
     def write_answer(
-        self, wanted: AnswerName, chunks: Iterable[bytes], sign: Sign, max_bytes: int
+        self,
+        wanted: AnswerName,
+        chunks: Iterable[bytes],
+        sign: Sign,
+        max_bytes: int,
+        unsynced: durable.Unsynced,
     ) -> AnswerFiles:
-        """Write FO (or CO above ``max_bytes``) and FS of one answer, synced; GO is empty.
+        """Write FO (or CO above ``max_bytes``) and FS of one answer; GO is empty.
+
+        They are in ``unsynced`` then, which is synced before anything of them is committed.
 
         The files carry the attempt: one that was fenced off cannot touch those of a later one,
         and the row says which were decided.
         """
-        data_kind, data = Kind.FO, self.answer_file(wanted.layer, wanted.attempt, Kind.FO)
-        _write_stream(data, chunks)
-        if data.stat().st_size > max_bytes:
-            data_kind, data = Kind.CO, _zip(data, f"{Kind.FO}.{wanted.stem}.1.1")
-        signature = sign(_blocks_of(data))
-        durable.replace_file(self.answer_file(wanted.layer, wanted.attempt, Kind.FS), signature)
-        durable.replace_file(self.answer_file(wanted.layer, wanted.attempt, Kind.GO), b"")
+        place = {k: self.answer_file(wanted.layer, wanted.attempt, k) for k in _ANSWER_KINDS}
+        with ExitStack() as opened:
+            written = _written(place[Kind.FO], chunks, opened)
+            kind = Kind.FO
+            if written.size > max_bytes:
+                kind = Kind.CO
+                written = _zipped(place, f"{Kind.FO}.{wanted.stem}.1.1", written.size, opened)
+            signature = sign(written.sha256)
+            files = (written, *(_written(place[k], c, opened) for k, c in _beside(signature)))
+            unsynced.add((file.descriptor for file in files), self.path)
         for earlier in range(1, wanted.attempt):
-            for kind in (Kind.FO, Kind.CO, Kind.FS, Kind.GO):
-                self.answer_file(wanted.layer, earlier, kind).unlink(missing_ok=True)
-        durable.sync_directory(self.path)
+            for each in _ANSWER_KINDS:
+                self.answer_file(wanted.layer, earlier, each).unlink(missing_ok=True)
         return AnswerFiles(
             layer=wanted.layer,
             stem=wanted.stem,
             attempt=wanted.attempt,
-            data_kind=data_kind,
-            size=data.stat().st_size,
-            sha256=_digest(data),
+            data_kind=kind,
+            size=written.size,
+            sha256=written.sha256.hex(),
             signature_sha256=hashlib.sha256(signature).hexdigest(),
         )
 
@@ -95,7 +105,10 @@ class Dossier:
 
 @dataclass(frozen=True, slots=True)
 class Emission:
-    """A decided answer to be shown: of which set, under which stem, and which bytes."""
+    """A decided answer to be shown: of which set, under which stem, and which bytes.
+
+    One that was posted has a directory of its own, and a key with the folder it is shown in.
+    """
 
     id: int
     key: SetKey
@@ -105,6 +118,12 @@ class Emission:
     data_kind: str
     sha256: str
     signature_sha256: str
+
+    @property
+    def files(self) -> tuple[tuple[str, str], ...]:
+        """The names it is shown under, each with its kind."""
+        data, fs = f"{self.data_kind}.{self.stem}.1.1", f"{Kind.FS}.{self.stem}.1.1"
+        return (data, self.data_kind), (fs, Kind.FS), (f"{Kind.GO}.{self.stem}.1", Kind.GO)
 
 
 def dossier(layout: Layout, key: SetKey) -> Dossier:
@@ -117,7 +136,8 @@ def dossier(layout: Layout, key: SetKey) -> Dossier:
 
 def place(layout: Layout, name: str) -> Path | None:
     """Where the directory of this name stands; None when it is nowhere."""
-    places = (parent / name for parent in (layout.sealed, layout.quarantine, layout.arch))
+    parents = (layout.sealed, layout.quarantine, layout.arch, layout.posted)
+    places = (parent / name for parent in parents)
     return next((path for path in places if path.is_dir()), None)
 
 
@@ -146,6 +166,46 @@ def emit(layout: Layout, emissions: Sequence[Emission]) -> None:
         out.sync()
 
 
+def forget_taken(layout: Layout, emissions: Sequence[Emission]) -> None:
+    """That the sender deleted these answers of one channel, or their time was over, is forgotten.
+
+    From here ``emit`` shows them again.
+    """
+    key = emissions[0].key
+    with durable.locked(layout.lock_of(key.channel)):
+        for item in emissions:
+            for name, _ in item.files:
+                layout.taken_name(key.channel, key.folder.answers, name).unlink(missing_ok=True)
+        durable.sync_directory(layout.taken)
+
+
+def withdraw(layout: Layout, emissions: Sequence[Emission]) -> None:
+    """Answers of one channel and folder leave OUT as by the sender's delete, GO before its data.
+
+    Only where the name still is the very file that was shown: whatever else lies there is
+    somebody's, and stays. A name that is gone already is no error.
+    """
+    key = emissions[0].key
+    folder = key.folder.answers
+    with ExitStack() as opened:
+        opened.enter_context(durable.locked(layout.lock_of(key.channel)))
+        try:
+            out = opened.enter_context(beneath.held(layout.folder(key.channel, folder)))
+        except FileNotFoundError:
+            return  # an operator took the folder away, and every name with it
+        for trigger in (True, False):
+            for item in emissions:
+                home = dossier(layout, item.key)
+                for name, kind in item.files:
+                    source = home.answer_file(item.layer, item.attempt, kind)
+                    if (kind == Kind.GO) is trigger and _same_file(out, name, source):
+                        taken = layout.taken_name(key.channel, folder, name)
+                        taken.unlink(missing_ok=True)  # of one file two names: rename does nothing
+                        out.take(name, taken)
+            durable.sync_directory(layout.taken)
+            out.sync()
+
+
 def archive(layout: Layout, keys: Sequence[SetKey]) -> None:
     """Answered sets of one channel: to ``arch``, and out of the sender's inbox."""
     with durable.locked(layout.lock_of(keys[0].channel)):
@@ -155,20 +215,25 @@ def archive(layout: Layout, keys: Sequence[SetKey]) -> None:
                 durable.rename_new(source, target)
         durable.sync_directory(layout.arch)
         durable.sync_directory(layout.sealed)
-        for key in keys:
-            unlist(layout, key)
+        for folder in {key.folder for key in keys}:
+            unlist(layout, [key for key in keys if key.folder is folder])
 
 
-def unlist(layout: Layout, key: SetKey) -> None:
-    """Take a set's names out of the inbox, where they still are these very files."""
-    home = dossier(layout, key)
-    files = home.sealed().files
+def unlist(layout: Layout, keys: Sequence[SetKey]) -> None:
+    """Take the names of sets of one folder out of the inbox, where they still are these files."""
+    homes = [dossier(layout, key) for key in keys]
     with ExitStack() as opened:
         try:
-            inbox = opened.enter_context(beneath.held(layout.folder(key.channel, key.folder)))
+            folder = layout.folder(keys[0].channel, keys[0].folder)
+            inbox = opened.enter_context(beneath.held(folder))
         except FileNotFoundError:
             return  # an operator took the folder away, and every name with it
-        listed = [f.name for f in files if _same_file(inbox, f.name, home.path / f.name)]
+        listed = {  # once: two contents of a stem may have a file in common
+            file.name
+            for home in homes
+            for file in home.sealed().files
+            if _same_file(inbox, file.name, home.path / file.name)
+        }
         for name in listed:
             inbox.unlink(name)
         if listed:
@@ -202,38 +267,68 @@ def _same_file(folder: Held, name: str, other: Path) -> bool:
     return first is not None and os.path.samestat(first, second)
 
 
-def _write_stream(path: Path, chunks: Iterable[bytes]) -> None:
-    staging = path.with_name(path.name + ".new")
-    staging.unlink(missing_ok=True)
-    descriptor = os.open(staging, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o400)
-    with open(descriptor, "wb", buffering=_BLOCK) as stream:
+_ANSWER_KINDS = (Kind.FO, Kind.CO, Kind.FS, Kind.GO)
+
+
+def _beside(signature: bytes) -> tuple[tuple[Kind, list[bytes]], ...]:
+    """What is written after an answer's data: each kind with its content."""
+    return (Kind.FS, [signature]), (Kind.GO, [])
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A file that is written and not synced yet, with what it holds."""
+
+    descriptor: int
+    size: int
+    sha256: bytes
+
+
+def _written(path: Path, chunks: Iterable[bytes], opened: ExitStack) -> _Written:
+    """A new file in the place of one that was left; open until ``opened`` ends."""
+    descriptor = _create(path, opened)
+    digest, size = hashlib.sha256(), 0
+    with open(descriptor, "wb", buffering=_BUFFER, closefd=False) as stream:
         for chunk in chunks:
             stream.write(chunk)
-        stream.flush()
-        os.fsync(descriptor)
-    staging.rename(path)
+            digest.update(chunk)
+            size += len(chunk)
+    return _Written(descriptor, size, digest.digest())
 
 
-def _zip(data: Path, name: str) -> Path:
-    """A ZIP with exactly one FO in it, named CO (contract, section 3)."""
-    target = data.with_name(data.name[:-2] + Kind.CO)
-    staging = target.with_name(target.name + ".new")
-    staging.unlink(missing_ok=True)
+def _create(path: Path, opened: ExitStack) -> int:
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o400)
+    except FileExistsError:  # of this attempt, which was undone before it was decided
+        path.unlink()
+        descriptor = os.open(path, flags, 0o400)
+    opened.callback(os.close, descriptor)
+    return descriptor
+
+
+def _zipped(place: Mapping[Kind, Path], name: str, size: int, opened: ExitStack) -> _Written:
+    """A ZIP with exactly one FO in it, named CO (contract, section 3); the FO itself goes.
+
+    The same FO gives the same bytes: the member carries no time. Its size is told in advance, so
+    that ZIP64, which some readers do not know, is used only where the size needs it.
+    """
     member = zipfile.ZipInfo(name)
     member.compress_type = zipfile.ZIP_DEFLATED
-    with (
-        open(staging, "xb") as raw,
-        zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive_file,
-    ):
-        with archive_file.open(member, "w", force_zip64=True) as entry:
-            for block in _blocks_of(data):
+    member.file_size = size
+    descriptor = _create(place[Kind.CO], opened)
+    with open(descriptor, "w+b", closefd=False) as raw:
+        with (
+            zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive_file,
+            archive_file.open(member, "w") as entry,
+        ):
+            for block in _blocks_of(place[Kind.FO]):
                 entry.write(block)
-        archive_file.close()
-        raw.flush()
-        os.fchmod(raw.fileno(), 0o400)
-        os.fsync(raw.fileno())
-    staging.rename(target)
-    return target
+        written = raw.tell()
+        raw.seek(0)
+        digest = hashlib.file_digest(raw, "sha256").digest()
+    place[Kind.FO].unlink()
+    return _Written(descriptor, written, digest)
 
 
 def _digest(path: Path) -> str:

@@ -10,16 +10,17 @@ import ctypes
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
+_SYNC_FILE_RANGE_WRITE = 2
 
 
-def sync_directory(path: Path) -> None:
+def sync_directory(path: Path | str) -> None:
     """Make the names in ``path`` survive: else a power cut may undo a rename."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -64,6 +65,52 @@ def write_file(path: Path, data: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+class Unsynced:
+    """Files that are written, in directories that got their names: to be made durable together.
+
+    Each by itself waits for a commit of the file system's journal; those whose writing has begun
+    before the first one waits are in one. They stay open so long.
+    """
+
+    def __init__(self) -> None:
+        self._files: list[int] = []
+        self._directories: dict[Path, None] = {}
+
+    def __enter__(self) -> Unsynced:
+        return self
+
+    def __exit__(self, *_why: object) -> None:
+        self.drop()
+
+    def add(self, descriptors: Iterable[int], directory: Path) -> None:
+        """Take these over, under descriptors of its own; the names are in ``directory``."""
+        self._files.extend(os.dup(descriptor) for descriptor in descriptors)
+        self._directories[directory] = None
+
+    def sync(self) -> None:
+        """Everything is on the disk when this returns. After an OSError all is to be given up."""
+        for descriptor in self._files:
+            _begin_writing(descriptor)
+        for descriptor in self._files:
+            os.fsync(descriptor)
+        for directory in self._directories:
+            sync_directory(directory)
+        self.drop()
+
+    def drop(self) -> None:
+        """Forget all: what nobody decided need not last."""
+        while self._files:
+            os.close(self._files.pop())
+        self._directories.clear()
+
+
+def _begin_writing(descriptor: int) -> None:
+    """Have the kernel begin to write a file; whether that was done, only an fsync says."""
+    _LIBC.sync_file_range(
+        descriptor, ctypes.c_int64(0), ctypes.c_int64(0), ctypes.c_uint(_SYNC_FILE_RANGE_WRITE)
+    )
 
 
 _MARK = "user.fla-batch.published"

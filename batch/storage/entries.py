@@ -56,8 +56,29 @@ def permit(operation: Operation, held: Held, folder: Folder, name: str) -> None:
     raise Denied(f"{name}: {found.text}")
 
 
-def must_be_same(held: Held, name: str, inode: int) -> None:
-    """Raise Denied unless ``name`` is still the unsealed file that a sender resumed."""
+def size_within(limit: int, held: Held, name: str, wanted: str) -> int:
+    """The size of a file that is to be named ``wanted``; Denied above ``limit`` bytes."""
     status = held.status(name)
+    if status is None:
+        raise FileNotFoundError(name)
+    if status.st_size > limit:
+        raise Denied(f"{wanted}: {permissions.too_large(limit).text}")
+    return status.st_size
+
+
+NOTHING = 0
+"""In the place of an inode, and the number of none: no file has the name."""
+
+
+def must_be_same(held: Held, name: str, inode: int) -> None:
+    """Raise Denied unless ``name`` is still the unsealed file that a sender resumed.
+
+    Where nothing had the name and nothing may have it now, FileExistsError.
+    """
+    status = held.status(name)
+    if inode == NOTHING:
+        if status is not None:
+            raise FileExistsError(name)
+        return
     if status is None or status.st_ino != inode or status.st_nlink > 1:
         raise Denied(f"{name}: it changed while you resumed it; send it whole again")

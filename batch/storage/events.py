@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
+from batch.storage.prepared import row_of
 from batch.storage.submission_tables import event
+
+_ADD = row_of(event, "at", "submission_id", "what", "detail")
 
 
 def add(connection: Connection, submission_id: int, what: str, at: datetime, detail: str) -> None:
     """Put down one event of a set; ``detail`` may be empty."""
-    connection.execute(
-        insert(event).values(at=at, submission_id=submission_id, what=what, detail=detail or None)
-    )
+    _ADD.add(connection, at=at, submission_id=submission_id, what=what, detail=detail or None)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
@@ -29,6 +30,12 @@ from cryptography.hazmat.primitives.serialization import (
 from batch.errors import InstanceError, OperatorError
 from batch.storage import durable
 from batch.storage.layout import Layout
+
+_KINDS = (
+    ("Ed25519", ed25519.Ed25519PublicKey),
+    ("ECDSA P-256", ec.EllipticCurvePublicKey),
+)
+"""What the server offers to prove itself by: the second by the legacy key, the first by others."""
 
 
 class Role(StrEnum):
@@ -132,10 +139,15 @@ class HostKeys:
             key = load_ssh_private_key(private, None).public_key()
         except FileNotFoundError:
             raise InstanceError(f"{path}: no host key; make it with: fla-batch init") from None
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, UnsupportedAlgorithm):
             raise InstanceError(f"{path}: not a private key in OpenSSH's format") from None
+        kind, wanted = _KINDS[role is Role.LEGACY]
+        if not isinstance(key, wanted) or getattr(key, "key_size", 256) != 256:
+            raise InstanceError(
+                f"{path}: not an {kind} key; put the right one back, or move it away and make one "
+                "with: fla-batch init"
+            )
         line = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode("ascii")
-        assert isinstance(key, ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey)
         digest = base64.b64encode(ssh_key_fingerprint(key, SHA256())).decode().rstrip("=")
         return HostKey(role, private, line, f"SHA256:{digest}")
 
@@ -156,8 +168,8 @@ class HostKeys:
 def _state(path: Path) -> tuple[int, ...]:
     try:
         found = path.stat()
-    except FileNotFoundError:
-        return ()
+    except OSError as error:  # whoever reads the key will say what is wrong
+        return (error.errno or 0,)
     return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 

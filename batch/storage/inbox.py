@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from batch.identifiers import SenderNumber
 from batch.ingest import receive
-from batch.names import Dropped, Folder, Kind, split
-from batch.storage import beneath
+from batch.names import SAFE_NAME, Dropped, Folder, Kind, split
 from batch.storage.beneath import Held
+from batch.storage.contents import Contents
 from batch.storage.layout import Layout
+from batch.storage.receipts import Receipts
+
+LISTED = 2000
+"""Names that are looked through at each GO: half a millisecond, as long as to ask for each of the
+names that digits can make. A folder may hold 20,000, and there it would be paid 6,000 times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +28,10 @@ class Inbox:
     sender: SenderNumber
     folder: Folder
     held: Held
-
-    @classmethod
-    @contextmanager
-    def opened(cls, layout: Layout, sender: SenderNumber, folder: Folder) -> Iterator[Inbox]:
-        """Raises as ``beneath.held``."""
-        with beneath.held(layout.folder(sender, folder)) as held:
-            yield cls(layout, sender, folder, held)
+    contents: Contents
+    receipts: Receipts = field(default_factory=Receipts)
+    unsigned: frozenset[str] = frozenset()
+    """Purpose codes of services that take no signature: their GO waits for no FS."""
 
     def fresh(self, name: str) -> bool:
         """Whether it is a file of no set sealed so far: a sealed one has a second link."""
@@ -38,11 +39,22 @@ class Inbox:
         return found is not None and found.st_nlink == 1
 
     def of_stem(self, name: Dropped) -> list[str]:
-        """The files of a stem, by the names a digit for total and part can make.
+        """The files of a stem, also those whose total or part is wrong.
 
-        Fixed in number, however full the folder is; a stranger name is left to the sweep.
+        In a folder of more than LISTED only those with the names that digits for both can make; a
+        stranger one is left to the sweep there.
         """
-        return [text for text in _possible_names(name) if self.held.status(text) is not None]
+        found, stem = self.held.names(LISTED), name.stem
+        mine = sorted(
+            n for n in found or () if stem in n and _is_of(stem, n)
+        )  # FI, FS, GO, TD by their parts
+        names = _possible_names(name) if found is None else mine
+        return [text for text in names if self.held.status(text) is not None]
+
+    def is_whole(self, go: Dropped) -> bool:
+        """Whether every file that ``go`` announces is there, whoever put it there."""
+        wanted = receive.complete_names(go, self.folder, self.unsigned)
+        return wanted is not None and all(any(map(self.held.has_file, names)) for names in wanted)
 
     def is_ended_by(self, name: str) -> bool:
         """Whether ``name`` is the GO or TD of a set that is here, or a client's name for it until
@@ -91,10 +103,24 @@ class Seen:
         return {name: now - first for name, (_, first) in since.items()}
 
 
+def announcing(name: Dropped) -> list[Dropped]:
+    """The GOs whose set may be complete by ``name``: those that announce as many parts as it."""
+    texts = [f"GO.{name.stem}.{name.total or 1}"]
+    if name.announced == 1:
+        texts.append(f"GO.{name.stem}")
+    return [go for go in map(split, texts) if go is not None]
+
+
 def possible_triggers(name: Dropped) -> list[Dropped]:
     """Every GO that may announce the set of ``name``."""
     texts = [f"GO.{name.stem}", *(f"GO.{name.stem}.{total}" for total in range(10))]
     return [go for go in map(split, texts) if go is not None]
+
+
+def _is_of(stem: str, text: str) -> bool:
+    """Whether it is a file of this stem."""
+    other = split(text)
+    return other is not None and other.stem == stem and bool(SAFE_NAME.fullmatch(text))
 
 
 def _possible_names(name: Dropped) -> list[str]:

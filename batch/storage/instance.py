@@ -17,12 +17,14 @@ from sqlalchemy import Engine
 from batch import journal
 from batch.errors import Busy, InstanceError
 from batch.settings import Settings
+from batch.signing import certificate, signature
 from batch.signing.institution import make_institution
 from batch.storage import durable, file_system, migrations
 from batch.storage.database import BUSY_SECONDS, engine_for
 from batch.storage.host_keys import HostKeys
 from batch.storage.layout import Layout
 from batch.storage.spool import Spool
+from batch.storage.token import token_signer
 
 OWNER_SECONDS = 5.0
 """How long a starting server waits for a killed one's processes to be gone."""
@@ -45,8 +47,10 @@ class Instance:
         ``serves``, a database that is away is no error: told, and taken up when it is back.
         """
         instance = cls(settings, wait)
-        for path in instance.layout.directories():
-            if not path.exists() and path != instance.layout.databases:
+        layout = instance.layout
+        asked_later = (layout.databases, layout.posted, layout.hand)  # away, or not made yet
+        for path in layout.directories():
+            if not path.exists() and path not in asked_later:
                 raise _no_instance(settings.data, path)
         for engine, path in (
             (instance.production, instance.production_path),
@@ -135,9 +139,28 @@ class Instance:
         if doubt is not None:
             journal.problem(doubt)
 
+    def institution_signer(self) -> signature.Signer:
+        """The institution's key, which signs every answer; one session with a token in all."""
+        return self._signer
+
+    @cached_property
+    def _signer(self) -> signature.Signer:
+        known = certificate.read(self.layout.institution_certificate.read_bytes())
+        if self.settings.institution_key_uri is not None:
+            return token_signer(self.settings.institution_key_uri, known)
+        key = signature.load_key(self.layout.institution_key.read_bytes())
+        return signature.key_signer(key, known)
+
     def _make_keys(self, at: datetime) -> None:
         layout = self.layout
         HostKeys(layout).make()
+        if self.settings.institution_key_uri is not None:
+            if not _holds(layout.institution_certificate):
+                raise InstanceError(
+                    f"{layout.institution_certificate}: put the certificate of the token's key "
+                    "(institution_key_uri) here, in PEM, and repeat fla-batch init"
+                )
+            return
         if not (_holds(layout.institution_key) and _holds(layout.institution_certificate)):
             key, certificate = make_institution("FLA batch channel", at)
             durable.replace_file(layout.institution_key, key)

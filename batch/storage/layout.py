@@ -6,7 +6,9 @@
     <data>/spool/sealed      accepted, waiting or at work: <key>/
     <data>/spool/arch        answered: <key>/, with the answers
     <data>/spool/quarantine  what stopped the worker: <key>/
-    <data>/spool/taken       answers the sender deleted
+    <data>/spool/posted      answers that others gave us: <key>/
+    <data>/spool/taken       answers the sender deleted, or whose time in OUT is over
+    <data>/spool/hand        copies of sets that the command of a service is run for
     <data>/db                production.sqlite test.sqlite
     <data>/keys              host key, institution's signing key and certificate
 
@@ -16,80 +18,89 @@ In a set's directory the channel's own files begin with ``@``, which no sender's
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from batch.identifiers import SenderNumber
 from batch.names import Folder
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
-    """Paths of the instance in ``data``."""
+    """Paths of the instance in ``data``; put together once, for each set asks for dozens."""
 
     data: Path
 
-    @property
+    @cached_property
     def spool(self) -> Path:
         return self.data / "spool"
 
-    @property
+    @cached_property
     def up(self) -> Path:
         return self.spool / "up"
 
-    @property
+    @cached_property
     def seal(self) -> Path:
         return self.spool / "seal"
 
-    @property
+    @cached_property
     def sealed(self) -> Path:
         return self.spool / "sealed"
 
-    @property
+    @cached_property
     def arch(self) -> Path:
         return self.spool / "arch"
 
-    @property
+    @cached_property
     def quarantine(self) -> Path:
         return self.spool / "quarantine"
 
-    @property
+    @cached_property
+    def posted(self) -> Path:
+        return self.spool / "posted"
+
+    @cached_property
     def taken(self) -> Path:
         return self.spool / "taken"
 
-    @property
+    @cached_property
+    def hand(self) -> Path:
+        return self.spool / "hand"
+
+    @cached_property
     def locks(self) -> Path:
         return self.spool / "locks"
 
-    @property
+    @cached_property
     def channels(self) -> Path:
         return self.data / "channels"
 
-    @property
+    @cached_property
     def databases(self) -> Path:
         return self.data / "db"
 
-    @property
+    @cached_property
     def keys(self) -> Path:
         return self.data / "keys"
 
-    @property
+    @cached_property
     def instance_lock(self) -> Path:
         return self.data / "instance.lock"
 
-    @property
+    @cached_property
     def host_key(self) -> Path:
         return self.keys / "ssh_host_ed25519_key"
 
-    @property
+    @cached_property
     def legacy_host_key(self) -> Path:
         """ECDSA P-256, shown only by an instance whose setting ``legacy`` is on."""
         return self.keys / "ssh_host_ecdsa_key"
 
-    @property
+    @cached_property
     def institution_key(self) -> Path:
         return self.keys / "institution.key"
 
-    @property
+    @cached_property
     def institution_certificate(self) -> Path:
         return self.keys / "institution.crt"
 
@@ -98,6 +109,11 @@ class Layout:
 
     def lock_of(self, sender: SenderNumber) -> Path:
         return self.locks / str(sender)
+
+    @cached_property
+    def posting(self) -> Path:
+        """Held by who writes into ``posted``: one at a time, and nobody else's work is dropped."""
+        return self.locks / "posting"
 
     def taken_name(self, sender: SenderNumber, folder: Folder, name: str) -> Path:
         return self.taken / f"{sender}.{folder}.{name}"
@@ -112,7 +128,9 @@ class Layout:
             self.sealed,
             self.arch,
             self.quarantine,
+            self.posted,
             self.taken,
+            self.hand,
             self.locks,
             self.channels,
             self.databases,

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any, cast
 
-from sqlalchemy import Column, Row, Table
+from sqlalchemy import Boolean, Column, Date, Dialect, Row, Table, insert
+from sqlalchemy.types import TypeEngine
 
 from batch.fla.forms import (
     Content,
@@ -15,6 +20,9 @@ from batch.fla.forms import (
     TrainingRight,
     TrainingStatus,
 )
+from batch.fla.ledger import Change
+from batch.storage.ledger_tables import ACTIVE, CANCELLED
+from batch.storage.schema import Instant
 
 _MAKING = {"operation", "status", "submission_id", "form_ticket", "recorded_at"}
 
@@ -24,33 +32,98 @@ def content_of(table: Table) -> list[Column[Any]]:
     return [column for column in table.c if column.name not in _MAKING]
 
 
-def content_columns(content: Content) -> dict[str, object]:
-    """The columns of a version that hold its content."""
-    if isinstance(content, TrainingRight):
-        return {
-            "right_type": content.type.value,
-            "calendar_year": content.year,
-            "hours": content.hours,
-            "joint_committee": content.joint_committee,
-            "agreement": content.agreement,
-        }
-    used = {use.type: use.hours for use in content.uses}
-    return {
-        "name": content.name,
-        "nature": content.nature.value,
-        "training_status": content.status.value,
-        "starting_date": content.starting,
-        "ending_date": content.ending,
-        "hours": content.hours,
-        "counts_for_credit": content.counts_for_credit,
-        "used_legal": used.get(RightType.LEGAL),
-        "used_sector": used.get(RightType.SECTOR),
-        "used_employer": used.get(RightType.EMPLOYER),
-        "provider_number": content.provider_number,
-        "provider_name": content.provider_name,
-        "certificate_date": content.certificate_date,
-        "certificate_until": content.certificate_until,
-    }
+Written = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Insert:
+    """The INSERT of a table as text, and how its columns of a kind are written there."""
+
+    text: str
+    instant: Callable[[datetime], object]
+    day: Callable[[date], object]
+    flag: Callable[[bool], object]
+
+
+@lru_cache(maxsize=100)
+def _insert(table: Table, dialect: Dialect) -> _Insert:
+    text = str(insert(table).compile(dialect=dialect))
+    return _Insert(text, *(_written(kind, dialect) for kind in (Instant(), Date(), Boolean())))
+
+
+def _written(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], object]:
+    found = kind.dialect_impl(dialect).bind_processor(dialect)
+    return lru_cache(maxsize=10_000)(found) if found is not None else lambda value: value
+
+
+def rows_of(table: Table, changes: Sequence[Change], dialect: Dialect) -> tuple[str, list[Written]]:
+    """An INSERT as the driver takes it, and its rows: in the order of the table's columns.
+
+    By hand, because SQLAlchemy takes longer over a row than SQLite does.
+    """
+    kinds = _insert(table, dialect)
+    made = {"ledger_object": _line, "training_right": _right, "training": _training}[table.name]
+    return kinds.text, [made(change, kinds) for change in changes]
+
+
+def _line(change: Change, _: _Insert) -> Written:
+    fla_id, account, reference, version, cancelled, content, _first = change.after
+    return (
+        fla_id,
+        account.employer,
+        account.inss,
+        str(content.kind),
+        reference,
+        version,
+        CANCELLED if cancelled else ACTIVE,
+        content.year,
+        change.mark,
+    )
+
+
+def _version(change: Change, kinds: _Insert) -> tuple[Written, Content]:
+    """The columns that say how a version was made, and its content for the others."""
+    after, _, operation, submission, ticket, at = change
+    fla_id, _account, _reference, version, cancelled, content, _first = after
+    status = CANCELLED if cancelled else ACTIVE
+    made = (fla_id, version, str(operation), status, submission, ticket, kinds.instant(at))
+    return made, content
+
+
+def _right(change: Change, kinds: _Insert) -> Written:
+    made, content = _version(change, kinds)
+    kind, year, hours, committee, agreement = cast(TrainingRight, content)
+    return (*made, str(kind), year, hours, committee, agreement)
+
+
+def _training(change: Change, kinds: _Insert) -> Written:
+    made, content = _version(change, kinds)
+    name, nature, status, starting, ending, hours, counts, uses, *others = cast(Training, content)
+    legal = sector = employer = None
+    for kind, used in uses:
+        if kind is _LEGAL:
+            legal = used
+        elif kind is _SECTOR:
+            sector = used
+        else:
+            employer = used
+    return (
+        *made,
+        name,
+        str(nature),
+        str(status),
+        kinds.day(starting),
+        kinds.day(ending),
+        hours,
+        kinds.flag(counts),
+        legal,
+        sector,
+        employer,
+        *others,
+    )
+
+
+_LEGAL, _SECTOR, _EMPLOYER = RightType
 
 
 def right_of(row: Row[Any]) -> TrainingRight:

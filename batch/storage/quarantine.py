@@ -11,23 +11,29 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, bindparam, select, update
 
 from batch.states import SetKey, Stage
-from batch.storage import events
-from batch.storage.claims import Claim, move
+from batch.storage import chain, events
+from batch.storage.claims import AS_CLAIMED, Claim, move
 from batch.storage.database import reading
 from batch.storage.layout import Layout
+from batch.storage.prepared import Prepared
 from batch.storage.submission_tables import answer, part, submission
 
 _TOGETHER = 500
 """Keys asked for in one query; SQLite takes 32,766 values, older ones 999."""
+_ASIDE = Prepared(
+    update(submission)
+    .where(*AS_CLAIMED)
+    .values(state=Stage.QUARANTINED, problem=bindparam("why"), in_hand=False)
+)
 
 
 def record_quarantined(connection: Connection, taken: Claim, problem: str, at: datetime) -> None:
     """This set stopped the worker too often: set aside for an operator."""
-    values = {"state": Stage.QUARANTINED, "problem": problem, "in_hand": False}
-    move(connection, taken, values=values)
+    move(connection, taken, _ASIDE, why=problem)
+    chain.add(connection, taken, Stage.QUARANTINED, at)
     events.add(connection, taken.id, Stage.QUARANTINED, at, problem)
 
 
@@ -48,9 +54,18 @@ def _leave(
     done = connection.execute(
         update(submission)
         .where(submission.c.id == submission_id, submission.c.state == Stage.QUARANTINED)
-        .values(state=stood, attempt=0, in_hand=False, problem=None, given_up=given_up)
+        .values(
+            state=stood,
+            attempt=0,
+            in_hand=False,
+            problem=None,
+            given_up=given_up,
+            undecided_since=None,
+        )
     )
     if done.rowcount:
+        if given_up:
+            chain.add_given_up(connection, submission_id, at)
         events.add(connection, submission_id, what, at, "by an operator")
     return bool(done.rowcount)
 

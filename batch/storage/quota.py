@@ -53,6 +53,11 @@ class Amount:
         return Amount(max(0, self.bytes - other.bytes), max(0, self.files - other.files))
 
 
+NOTHING = Amount(0, 0)
+ONE_FILE = Amount(1, 1)
+"""And a byte of it, since bytes that are all used leave no place for a file."""
+
+
 @dataclass(slots=True)
 class Quota:
     """What one sender has in ``folders`` and under way, in all its sessions, against ``most``."""
@@ -60,9 +65,11 @@ class Quota:
     sender: SenderNumber
     folders: tuple[Path, ...]
     most: Amount
+    being_sealed: Callable[[], set[int]]
+    """The inodes that a seal has linked which is not done: it may fail."""
     _lying: Amount | None = None
     """In the folders by the last look, and what came since; None before the first."""
-    _under_way: Amount = Amount(0, 0)
+    _under_way: Amount = NOTHING
     _looked_at: float = 0.0
     _took: float = 0.0
     _stale: bool = False
@@ -75,12 +82,24 @@ class Quota:
         What ends a set that is there gives back more than it takes, so it has places to spare.
         """
         with self._guard:
-            if not self._fits(Amount(1, 1)):
+            if not self._fits(ONE_FILE):
                 spare = self._held().files < self.most.files + SPARE_FILES
                 if not (spare and ends_a_set()):
                     raise self._refusal()
             self._under_way += Amount(0, 1)
         return Claim(self)
+
+    def begin_now(self) -> Claim | None:
+        """The same without a look at the disk, nor a wait for one; None where that needs one."""
+        if not self._guard.acquire(blocking=False):
+            return None
+        try:
+            if self._lying is None or not self._is_room_for(ONE_FILE):
+                return None
+            self._under_way += Amount(0, 1)
+            return Claim(self)
+        finally:
+            self._guard.release()
 
     def used_and_left(self) -> tuple[Amount, Amount]:
         """What this sender has, and how much more it may have."""
@@ -106,6 +125,17 @@ class Quota:
                 raise self._refusal()
             self._under_way += Amount(count, 0)
 
+    def _grow_now(self, count: int) -> bool:
+        if not self._guard.acquire(blocking=False):
+            return False
+        try:
+            fits = self._lying is not None and self._is_room_for(Amount(count, 0))
+            if fits:
+                self._under_way += Amount(count, 0)
+            return fits
+        finally:
+            self._guard.release()
+
     def _settle(self, size: int, *, landed: bool) -> None:
         """An upload ended. Where it got its name, a look may have counted it there already."""
         with self._guard:
@@ -119,7 +149,7 @@ class Quota:
             self._under_way -= Amount(count, 0)
 
     def _held(self) -> Amount:
-        return self._under_way if self._lying is None else self._under_way + self._lying
+        return self._under_way + (self._lying or NOTHING)
 
     def _fits(self, more: Amount) -> bool:
         if self._lying is not None and self._is_room_for(more):
@@ -128,9 +158,10 @@ class Quota:
         return self._is_room_for(more)
 
     def _is_room_for(self, more: Amount) -> bool:
-        held = self._held()
-        bytes_fit = not more.bytes or held.bytes + more.bytes <= self.most.bytes
-        return bytes_fit and (not more.files or held.files + more.files <= self.most.files)
+        lying, sent, most = self._lying or NOTHING, self._under_way, self.most
+        bytes_fit = not more.bytes or lying.bytes + sent.bytes + more.bytes <= most.bytes
+        files_fit = not more.files or lying.files + sent.files + more.files <= most.files
+        return bytes_fit and files_fit
 
     def _look_if_due(self) -> None:
         begun = time.monotonic()
@@ -139,7 +170,7 @@ class Quota:
         rests = self._took > CHEAP_SECONDS and since < LOOK_SHARE * self._took
         if self._lying is not None and (rests or not changed):
             return
-        self._lying = _unsealed(self.folders)
+        self._lying = _unsealed(self.folders, self.being_sealed)
         self._stale = False
         self._looked_at = time.monotonic()
         self._took = self._looked_at - begun
@@ -167,6 +198,13 @@ class Claim:
             self._quota._grow(size - self._size)
             self._size = size
 
+    def grow_now(self, size: int) -> bool:
+        """The same without a look at the disk; False where that needs one."""
+        if size > self._size and not self._quota._grow_now(size - self._size):
+            return False
+        self._size = max(size, self._size)
+        return True
+
     def empty(self) -> None:
         """The file was cut to nothing."""
         self._quota._shrink(self._size)
@@ -179,12 +217,15 @@ class Claim:
             self._quota._settle(self._size, landed=landed)
 
 
-def _unsealed(folders: tuple[Path, ...]) -> Amount:
-    """What lies there with one link; a sealed file has a second one in its set's directory."""
-    count = Amount(0, 0)
+def _unsealed(folders: tuple[Path, ...], being_sealed: Callable[[], set[int]]) -> Amount:
+    """What lies there with one link; a sealed file has a second one in its set's directory.
+
+    So has one that is only being sealed, for which is asked before and after.
+    """
+    linked, found = being_sealed(), []
     for folder in folders:
         with beneath.held(folder) as held:
-            for _, status in held.files():
-                if status.st_nlink == 1:
-                    count += Amount(status.st_size, 1)
-    return count
+            found += [status for _, status in held.files()]
+    linked |= being_sealed()
+    counted = [s.st_size for s in found if s.st_nlink == 1 or s.st_ino in linked]
+    return Amount(sum(counted), len(counted))

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Engine, Row, Select, select
+from sqlalchemy import ColumnElement, Engine, Row, Select, func, select
 
 from batch.errors import SpoolFault
-from batch.identifiers import SenderNumber
-from batch.names import Folder, Kind
+from batch.names import Kind
 from batch.states import SetKey, Stage
 from batch.storage import beneath, dossiers
 from batch.storage.database import reading
@@ -23,7 +22,7 @@ from batch.storage.dossiers import Dossier
 from batch.storage.instance import Instance
 from batch.storage.layout import Layout
 from batch.storage.sealing import MANIFEST, read_manifest
-from batch.storage.submission_tables import answer, submission
+from batch.storage.submission_tables import answer, post, submission
 
 _UNENDED = tuple(stage for stage in Stage if stage is not Stage.ANSWERED)
 _ROWS_AT_ONCE = 10_000
@@ -51,7 +50,8 @@ def problems(instance: Instance) -> Iterator[str]:
     for engine in (instance.production, instance.test):
         unended = _states(engine, submission.c.state.in_(_UNENDED))
         yield from _rows_without_files(engine, layout, [k for k in unended if k not in standing])
-        for row in _streamed(engine, _answers(submission.c.state.in_(_UNENDED))):
+        posted = answer.c.post_id.is_not(None) & answer.c.shown_at.is_(None)
+        for row in _streamed(engine, _answers(submission.c.state.in_(_UNENDED) | posted)):
             yield from _answer_without_files(layout, row)
         states |= unended
     yield from _directories(layout, standing)
@@ -74,16 +74,21 @@ def damaged(instance: Instance) -> Iterator[str]:
 def archive_problems(instance: Instance) -> Iterator[str]:
     """What does not fit together of all that was ever answered; minutes where that is a million."""
     layout, unknown = instance.layout, set(os.listdir(instance.layout.arch))
+    unknown |= set(os.listdir(layout.posted))
     for engine in (instance.production, instance.test):
         for row in _streamed(engine, select(submission.c.key, submission.c.state)):
             if row.key in unknown:
                 unknown.remove(row.key)
             elif row.state == Stage.ANSWERED and dossiers.place(layout, row.key) is None:
                 yield f"{row.key}: answered, but its directory is missing"
-        for row in _streamed(engine, _answers(submission.c.state == Stage.ANSWERED)):
+        for row in _streamed(engine, select(post.c.key)):
+            unknown.discard(row.key)
+        ended = (submission.c.state == Stage.ANSWERED) | answer.c.post_id.is_not(None)
+        for row in _streamed(engine, _answers(ended)):
             yield from _answer_without_files(layout, row)
     for name in sorted(unknown):
-        yield f"{name}: archived, but no row knows it"
+        where = "posted" if (layout.posted / name).is_dir() else "archived"
+        yield f"{name}: {where}, but no row knows it"
 
 
 def _rows_without_files(engine: Engine, layout: Layout, keys: list[str]) -> Iterator[str]:
@@ -112,17 +117,22 @@ def _directories(layout: Layout, standing: Standing) -> Iterator[str]:
 
 
 def _answer_without_files(layout: Layout, row: Row[tuple[object, ...]]) -> Iterator[str]:
-    """Decided: its files are in the set's directory; shown: they are in OUT, or were taken."""
+    """To be shown, or gone from OUT by its age: its files are in its set's directory, or its own.
+
+    Shown: they are in OUT, or were taken.
+    """
     kinds = (row.data_kind, Kind.FS, Kind.GO)
     home = dossiers.place(layout, row.key)
-    if row.emitted_at is None and home is not None:
-        for kind in kinds:
-            source = Dossier(home).answer_file(row.layer, row.attempt, kind)
+    if row.shown_at is None or row.left_at is not None:
+        sources = [Dossier(home).answer_file(row.layer, row.attempt, k) for k in kinds if home]
+        for source in sources:
             if not os.path.lexists(source):
                 yield f"{row.key}: its {row.layer} is decided, but {source.name} is missing"
-    if row.emitted_at is None:
+        if home is None and row.post_id is not None:
+            yield f"{row.key}: posted, but its directory is missing"
         return
-    sender, folder = SenderNumber(row.channel), Folder(row.folder).answers
+    key = SetKey.parse(row.key)
+    sender, folder = key.channel, key.folder.answers
     for kind in kinds:
         name = f"{kind}.{row.stem}.1" if kind == Kind.GO else f"{kind}.{row.stem}.1.1"
         taken = layout.taken_name(sender, folder, name)
@@ -155,8 +165,9 @@ def _states(engine: Engine, wanted: ColumnElement[bool]) -> dict[str, str]:
 
 def _answers(wanted: ColumnElement[bool]) -> Select[tuple[object, ...]]:
     return (
-        select(answer, submission.c.key, submission.c.channel, submission.c.folder)
-        .join(submission, submission.c.id == answer.c.submission_id)
+        select(answer, func.coalesce(submission.c.key, post.c.key).label("key"))
+        .outerjoin_from(answer, submission, submission.c.id == answer.c.submission_id)
+        .outerjoin(post, post.c.id == answer.c.post_id)
         .where(wanted)
     )
 

@@ -11,15 +11,17 @@ import shutil
 from collections.abc import Iterator
 from itertools import count
 
+from batch import journal
 from batch.errors import Busy, SpoolFault
 from batch.names import INBOXES, split
 from batch.states import SetKey
-from batch.storage import dossiers, durable, reconcile, stopped, waiting
+from batch.storage import dossiers, durable, handover_rows, outbox, reconcile, stopped
 from batch.storage.database import Database, reading
 from batch.storage.inbox import Inbox
 from batch.storage.instance import Instance
 from batch.storage.layout import Layout
 from batch.storage.reconcile import Standing
+from batch.storage.upload import drop_staging
 
 
 def recover(instance: Instance) -> list[str]:
@@ -33,6 +35,7 @@ def recover(instance: Instance) -> list[str]:
         try:  # one that is away keeps the other from nothing; the worker gives back later
             stopped.give_back(instance.layout, engine, test=test)
             found += show_decided(instance.layout, engine)
+            found += without_destination(instance, engine, test=test)
         except Busy as fault:
             found.append(str(fault))
     try:
@@ -44,10 +47,12 @@ def recover(instance: Instance) -> list[str]:
 
 def drop_unfinished(layout: Layout) -> None:
     """Uploads without a name and sets not yet sealed: no sender was told OK for them."""
-    for upload in layout.up.iterdir():
-        upload.unlink()
+    drop_staging(layout.up)
     for half_sealed in layout.seal.iterdir():
-        shutil.rmtree(half_sealed)
+        if half_sealed.is_dir() and not half_sealed.is_symlink():
+            shutil.rmtree(half_sealed)
+        else:
+            journal.problem(f"{half_sealed} is a file among the sets being sealed: move it away")
     durable.sync_directory(layout.up)
     durable.sync_directory(layout.seal)
 
@@ -59,7 +64,7 @@ def show_decided(layout: Layout, engine: Database) -> Iterator[str]:
     seen once is there whenever its sender looks again. That it is shown is the worker's to record.
     """
     with reading(engine) as connection:
-        unshown = waiting.unshown_answers(connection)
+        unshown = outbox.unshown(connection)
     for key in dict.fromkeys(item.key for item in unshown):
         try:
             dossiers.emit(layout, [item for item in unshown if item.key == key])
@@ -69,13 +74,22 @@ def show_decided(layout: Layout, engine: Database) -> Iterator[str]:
             yield f"{key}: its answers cannot be shown: {fault}"
 
 
+def without_destination(instance: Instance, engine: Database, *, test: bool) -> Iterator[str]:
+    """Sets that were answered and go nowhere, since the settings have no place for them now."""
+    services = instance.settings.services
+    for name, sets in sorted(handover_rows.waiting_for(engine).items()):
+        if name not in services or services[name].destination(test=test) is None:
+            kind = "tests" if test else "sets"
+            yield f"{kind} that wait for {name}, which has no destination in the settings: {sets}"
+
+
 def finish_unlisting(instance: Instance) -> Iterator[str]:
     """Names still listed in an inbox whose set was archived already; what could not be done."""
     layout, standing = instance.layout, Standing.of(instance.layout)
     for home in instance.spool.senders():
         for folder in INBOXES:
             try:
-                with Inbox.opened(layout, home.sender, folder) as inbox:
+                with home.inbox(folder) as inbox:
                     keys = list(_archived_but_listed(inbox, standing))
             except FileNotFoundError:
                 continue
@@ -85,7 +99,7 @@ def finish_unlisting(instance: Instance) -> Iterator[str]:
             for key in keys:
                 try:
                     with home.locked():
-                        dossiers.unlist(layout, key)
+                        dossiers.unlist(layout, [key])
                 except (SpoolFault, OSError) as fault:
                     yield f"{key}: its names cannot leave the inbox: {fault}"
 

@@ -22,12 +22,15 @@ from cryptography.hazmat.primitives.serialization import (
 from batch.errors import OperatorError
 from batch.registers import Interval, LoginKey
 from batch.signing.certificate import CertificateError, SigningCertificate, name_in_words, read_der
+from batch.signing.weak_rsa import weakness
 
 
 class TrustKind(StrEnum):
-    """What stands in the trust: the certificate of an authority, or a revocation list."""
+    """What stands in the trust: an authority's certificate, one that only stands between a signer
+    and an authority, or a revocation list."""
 
     CERTIFICATE = "CERTIFICATE"
+    INTERMEDIATE = "INTERMEDIATE"
     CRL = "CRL"
 
 
@@ -83,6 +86,9 @@ def login_key(data: bytes, since: datetime) -> LoginKey:
     if isinstance(key, rsa.RSAPublicKey) and not SMALLEST_RSA <= key.key_size <= LARGEST_RSA:
         measure = "short" if key.key_size < SMALLEST_RSA else "long"
         raise OperatorError(f"SSH key: RSA of {key.key_size} bits is too {measure}; {_WANTED_KEY}")
+    broken = weakness(key.public_numbers().n) if isinstance(key, rsa.RSAPublicKey) else None
+    if broken is not None:
+        raise OperatorError(f"SSH key: {broken} Make a new pair elsewhere; {_WANTED_KEY}")
     digest = base64.b64encode(ssh_key_fingerprint(key, SHA256())).decode().rstrip("=")
     public = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     return LoginKey(public, f"SHA256:{digest}", Interval(since))
@@ -112,10 +118,11 @@ def _ssh2_block(text: str) -> tuple[str, str]:
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 
 
-def trust_entries(data: bytes, at: datetime) -> list[Trusted]:
+def trust_entries(data: bytes, at: datetime, *, intermediate: bool = False) -> list[Trusted]:
     """The authorities' certificates and revocation lists in a file: PEM, one or more, or one DER.
 
-    Raises OperatorError when one of them cannot be read or is a certificate that is no CA's.
+    ``intermediate``: the certificates are those of CAs that somebody else must vouch for. Raises
+    OperatorError when one of them cannot be read or is a certificate that is no CA's.
     """
     try:
         ders = [base64.b64decode(text) for _label, text in _PEM.findall(data)]
@@ -123,17 +130,23 @@ def trust_entries(data: bytes, at: datetime) -> list[Trusted]:
         ders = []
     if len(ders) != data.count(b"-----BEGIN "):
         raise OperatorError("trust: a PEM block in the file is damaged; export the file anew")
-    return [_trusted(der, at) for der in ders or [data]]
+    return [_trusted(der, at, intermediate) for der in ders or [data]]
 
 
-def _trusted(der: bytes, at: datetime) -> Trusted:
+def _trusted(der: bytes, at: datetime, intermediate: bool) -> Trusted:
     try:
         crl = x509.load_der_x509_crl(der)
         issuer, mark = name_in_words(crl.issuer), crl.fingerprint(SHA256()).hex()
         return Trusted(TrustKind.CRL, issuer, mark, at, der)
     except ValueError:
         found = _read_authority(der)
-    return Trusted(TrustKind.CERTIFICATE, found.subject, found.fingerprint, at, der)
+    if intermediate and _is_self_signed(found.loaded):
+        raise OperatorError(
+            f"--intermediate: {found.subject} is signed by itself, so no other CA vouches for it; "
+            "trust it without --intermediate, or leave it out of the file"
+        )
+    kind = TrustKind.INTERMEDIATE if intermediate else TrustKind.CERTIFICATE
+    return Trusted(kind, found.subject, found.fingerprint, at, der)
 
 
 def _read_authority(der: bytes) -> SigningCertificate:

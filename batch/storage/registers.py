@@ -7,6 +7,8 @@ Raises Busy when the database is out of reach.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
@@ -16,9 +18,11 @@ from batch.registers import (
     Enterprise,
     Mandate,
 )
+from batch.signing.revocation import Sources
 from batch.storage import registers_tables as tables
 from batch.storage.database import reading
 from batch.storage.register_files import Trusted, TrustKind
+from batch.storage.revocations import SourceShelf
 
 USER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 """Login names: one word that every client and every log can carry as it is."""
@@ -29,6 +33,7 @@ class Registers:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._shelf = SourceShelf(engine)
 
     def enterprise(self, number: EnterpriseNumber) -> Enterprise | None:
         """The enterprise with this number; None when it is not in the register."""
@@ -87,7 +92,15 @@ class Registers:
 
     def trust_anchors(self) -> list[bytes]:
         """The trusted authorities' certificates, DER."""
-        return [e.der for e in self.trusted() if e.kind is TrustKind.CERTIFICATE]
+        return self._shelf.certificates(TrustKind.CERTIFICATE)
+
+    def intermediates(self) -> list[bytes]:
+        """The certificates that may only stand between a signer's and an authority's, DER."""
+        return self._shelf.certificates(TrustKind.INTERMEDIATE)
+
+    def sources(self, certificates: Iterable[str], at: datetime) -> Sources:
+        """What tells at ``at`` of revocations of ``certificates`` (fingerprints) and of CAs."""
+        return self._shelf.sources(certificates, at)
 
 
 def find_enterprise(connection: Connection, number: EnterpriseNumber) -> Enterprise | None:

@@ -6,15 +6,16 @@ Raises OperatorError for what cannot be, Busy when the database is out of reach.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select, update
 
 from batch.errors import OperatorError
 from batch.identifiers import EnterpriseNumber, NssoNumber, Quarter, SenderNumber
 from batch.registers import (
     Channel,
     Enterprise,
+    Exemption,
     Grant,
     Interval,
     LoginKey,
@@ -22,15 +23,16 @@ from batch.registers import (
     Quality,
     RegisteredCertificate,
 )
-from batch.signing import certificate as x509_certificate
-from batch.signing.path import NotTrusted, judge_certificate
-from batch.signing.policy import SignaturePolicy
-from batch.signing.verdict import Cause
+from batch.signing.certificate import SigningCertificate
 from batch.storage import registers_tables as tables
 from batch.storage.database import writing
-from batch.storage.register_files import Trusted, TrustKind, login_key, trust_entries
+from batch.storage.register_files import Trusted, login_key
 from batch.storage.registers import USER_NAME, Registers, find_channel, find_enterprise
 from batch.storage.registers_tables import record
+from batch.storage.registers_trust import add_entries, fit_signer
+
+LONGEST_EXCEPTION = timedelta(days=366)
+"""An exception to the rules is looked at again by a person each year, or it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,13 @@ class RegistersAdmin(Registers):
     """Changes of the registers, each valid from ``at``.
 
     A change that holds already is done, and leaves no second event. What cannot be carried out
-    raises OperatorError and changes nothing.
+    raises OperatorError and changes nothing. ``qualified``: a signing certificate must say that it
+    is qualified (the setting ``signature_qualified``).
     """
+
+    def __init__(self, engine: Engine, *, qualified: bool = False) -> None:
+        super().__init__(engine)
+        self._qualified = qualified
 
     def add_enterprise(
         self, number: EnterpriseNumber, name: str, nsso: NssoNumber | None, at: datetime
@@ -80,7 +87,7 @@ class RegistersAdmin(Registers):
             _require_enterprise(connection, wanted.enterprise)
             _require_free(connection, wanted)
             key = _free_key(connection, wanted.ssh_key, None, at)
-            certificate = _fit_certificate(connection, wanted.certificate, wanted.enterprise, at)
+            certificate = self._fit(connection, wanted.certificate, wanted.enterprise, at, at)
             sender = _next_sender(connection)
             owner = {"enterprise": str(wanted.enterprise), "quality": str(wanted.quality)}
             row = {"sender": str(sender), "user": wanted.user, **owner}
@@ -129,7 +136,7 @@ class RegistersAdmin(Registers):
         begin = since or at
         with writing(self._engine) as connection:
             held = _open_channel(connection, sender)
-            new = _fit_certificate(connection, data, held.enterprise, begin)
+            new = self._fit(connection, data, held.enterprise, begin, at)
             same = [c.valid for c in held.certificates if c.fingerprint == new.fingerprint]
             if any(valid.covers(begin) for valid in same):
                 return held
@@ -156,6 +163,36 @@ class RegistersAdmin(Registers):
                 connection.execute(update(tables.channel).where(mine).values(legacy=on))
                 record(connection, at, sender, "channel_legacy_on" if on else "channel_legacy_off")
             return _open_channel(connection, sender)
+
+    def set_exception(self, sender: SenderNumber, wanted: Exemption, at: datetime) -> Channel:
+        """Let the channel do ``wanted.what`` for its interval; one before it ends with ``at``."""
+        reason, end = wanted.reason.strip(), wanted.valid.until
+        if not 1 <= len(reason) <= 200 or not reason.isprintable():
+            raise OperatorError("reason: give 1 to 200 printable characters")
+        if end is None or not at < end <= at + LONGEST_EXCEPTION:
+            latest = at + LONGEST_EXCEPTION - timedelta(days=1)
+            raise OperatorError(f"until: give a day from today on, {latest:%Y-%m-%d} at the latest")
+        new = replace(wanted, reason=reason, valid=Interval(at, end))
+        with writing(self._engine) as connection:
+            held = _open_channel(connection, sender).exception(new.what, at)
+            if held is None or (held.reason, held.valid.until) != (reason, end):
+                self._end_exception(connection, sender, new.what, at)
+                _add(connection, sender, new, at)
+            return _open_channel(connection, sender)
+
+    def end_exception(self, sender: SenderNumber, what: str, at: datetime) -> Channel:
+        """Let the channel do ``what`` no longer; one that has none stays as it is."""
+        with writing(self._engine) as connection:
+            _open_channel(connection, sender)
+            self._end_exception(connection, sender, what, at)
+            return _open_channel(connection, sender)
+
+    @staticmethod
+    def _end_exception(
+        connection: Connection, sender: SenderNumber, what: str, at: datetime
+    ) -> None:
+        table = tables.channel_exception
+        _end(connection, table, sender, at, table.c.what == what)
 
     def grant_mandate(self, wanted: Mandate, at: datetime) -> Mandate:
         """Grant a mandate; its ``id`` is given by the register, that of ``wanted`` is not read.
@@ -193,17 +230,24 @@ class RegistersAdmin(Registers):
                 record(connection, at, None, "mandate_ended", mandate=number, last=str(quarter))
             return replace(held, last=quarter)
 
-    def add_trust(self, data: bytes, at: datetime) -> list[Trusted]:
-        """Trust every authority's certificate and revocation list in a file, PEM or DER."""
-        known = tables.trust.c.fingerprint
-        given = {entry.fingerprint: entry for entry in trust_entries(data, at)}
+    def add_trust(self, data: bytes, at: datetime, *, intermediate: bool = False) -> list[Trusted]:
+        """Trust every authority's certificate and revocation list in a file, PEM or DER.
+
+        ``intermediate``: only know the certificates, as CAs between a signer and a trusted one.
+        """
         with writing(self._engine) as connection:
-            held = {e.fingerprint for e in tables.trusted_where(connection, known.in_(given))}
-            for mark, entry in given.items():
-                if mark not in held:
-                    connection.execute(tables.trust.insert().values(**asdict(entry)))
-                    record(connection, at, None, "trust_added", kind=entry.kind, fingerprint=mark)
-            return tables.trusted_where(connection, known.in_(given))
+            return add_entries(connection, data, at, intermediate=intermediate)
+
+    def _fit(
+        self,
+        connection: Connection,
+        data: bytes,
+        owner: EnterpriseNumber,
+        begin: datetime,
+        at: datetime,
+    ) -> RegisteredCertificate:
+        chain = fit_signer(connection, data, begin, at, qualified=self._qualified)
+        return _own_certificate(connection, chain[0], owner, begin)
 
 
 def _open_channel(connection: Connection, sender: SenderNumber) -> Channel:
@@ -289,20 +333,10 @@ def _free_key(
     return key
 
 
-def _fit_certificate(
-    connection: Connection, data: bytes, owner: EnterpriseNumber, begin: datetime
+def _own_certificate(
+    connection: Connection, new: SigningCertificate, owner: EnterpriseNumber, begin: datetime
 ) -> RegisteredCertificate:
-    """The certificate in ``data``, that may sign at ``begin`` and is no other enterprise's."""
-    try:
-        new = x509_certificate.read(data)
-    except x509_certificate.CertificateError as error:
-        raise OperatorError(f"certificate: {error}") from None
-    trust = tables.trusted_where(connection, tables.trust.c.kind == TrustKind.CERTIFICATE)
-    verdict = judge_certificate(new, SignaturePolicy.trusting(e.der for e in trust), begin)
-    if isinstance(verdict, NotTrusted):
-        unknown = verdict.cause is Cause.ISSUER_UNKNOWN
-        advice = " Add its CA with fla-batch trust add FILE." if unknown else ""
-        raise OperatorError(f"certificate: {verdict.words}{advice}")
+    """A certificate that may sign at ``begin``, when it is no other enterprise's."""
     held, channel = tables.channel_certificate, tables.channel.c
     same = (held.c.fingerprint == new.fingerprint, tables.not_ended(held, begin))
     strangers = channel.sender.in_(select(held.c.sender).where(*same))
@@ -334,5 +368,8 @@ def _add(connection: Connection, sender: SenderNumber, fact: tables.Fact, at: da
     table, values = tables.TABLE_OF[type(fact)], asdict(fact)
     values.update(values.pop("valid"))
     connection.execute(table.insert().values(sender=str(sender), **values))
-    texts = {n: str(values[n]) for n in ("service", "fingerprint", "since") if n in values}
+    names = ("service", "fingerprint", "since")
+    texts: dict[str, str] = {n: str(values[n]) for n in names if n in values}
+    if isinstance(fact, Exemption):
+        texts |= {"exception": fact.what, "reason": fact.reason, "until": str(fact.valid.until)}
     record(connection, at, sender, f"{table.name}_added", **texts)

@@ -34,6 +34,7 @@ from batch.identifiers import EnterpriseNumber, NssoNumber, Quarter, SenderNumbe
 from batch.registers import (
     Channel,
     Enterprise,
+    Exemption,
     Grant,
     Interval,
     LoginKey,
@@ -120,6 +121,18 @@ channel_service = Table(
     *_interval(),
 )
 
+channel_exception = Table(
+    "channel_exception",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _sender(),
+    Column("what", String(16), nullable=False),
+    Column("reason", String(200), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+)
+"""What a channel may do for a while against the rules; without an end there is none."""
+
 mandate = Table(
     "mandate",
     metadata,
@@ -142,6 +155,23 @@ trust = Table(
     Column("der", LargeBinary, nullable=False),
     _one_of("kind", TrustKind),
 )
+
+revocation = Table(
+    "revocation",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String(4), nullable=False),
+    Column("source", String, nullable=False, index=True),
+    Column("certificate", String(64)),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("this_update", Instant, nullable=False),
+    Column("next_update", Instant),
+    Column("obtained_at", Instant, nullable=False),
+    Column("der", LargeBinary, nullable=False),
+)
+"""Revocation lists and OCSP answers fetched ahead, each once; ``source`` is where from, and
+``certificate`` the fingerprint of the one that an OCSP answer was asked about. What a later one
+took the place of is forgotten; a verdict keeps what it rested on."""
 
 register_event = Table(
     "register_event",
@@ -167,13 +197,13 @@ def channels_where(
 ) -> list[Channel]:
     """The channels that fulfil ``where`` with all their keys, certificates and grants, by number.
 
-    Four statements however many channels there are; with ``logins_only`` two, and neither
+    Five statements however many channels there are; with ``logins_only`` two, and neither
     certificates nor grants: less than half of the time.
     """
     rows = connection.execute(select(channel).where(*where).order_by(channel.c.sender)).all()
-    keys, certificates, grants = (
+    keys, certificates, grants, exceptions = (
         {} if logins_only and table is not channel_key else _by_sender(connection, table, where)
-        for table in (channel_key, channel_certificate, channel_service)
+        for table in (channel_key, channel_certificate, channel_service, channel_exception)
     )
     return [
         Channel(
@@ -191,6 +221,10 @@ def channels_where(
                 Grant(r.service, Interval(r.since, r.until)) for r in grants.get(row.sender, ())
             ),
             legacy=row.legacy,
+            exceptions=tuple(
+                Exemption(r.what, r.reason, Interval(r.since, r.until))
+                for r in exceptions.get(row.sender, ())
+            ),
         )
         for row in rows
     ]
@@ -218,13 +252,14 @@ def trusted_where(connection: Connection, *where: ColumnElement[bool]) -> list[T
     return [Trusted(TrustKind(r.kind), r.subject, r.fingerprint, r.added_at, r.der) for r in rows]
 
 
-Fact = LoginKey | RegisteredCertificate | Grant
+Fact = LoginKey | RegisteredCertificate | Grant | Exemption
 """What a channel has for an interval; each kind has its table, columns named as the fields."""
 
 TABLE_OF: dict[type[Fact], Table] = {
     LoginKey: channel_key,
     RegisteredCertificate: channel_certificate,
     Grant: channel_service,
+    Exemption: channel_exception,
 }
 
 

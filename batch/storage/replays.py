@@ -1,5 +1,7 @@
 """Was this FI accepted before, or is it being handled right now? (invariant 6)
 
+And, for words only: which FI that the channel sent before has these bytes.
+
 A set in quarantine that was received well is still to be judged: it counts as being handled.
 """
 
@@ -7,13 +9,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, bindparam, select
 
 from batch.names import Kind
-from batch.states import Stage
+from batch.states import SetKey, Stage
 from batch.storage.claims import Claim
 from batch.storage.database import reading
+from batch.storage.prepared import Prepared
 from batch.storage.submission_tables import part, submission
+
+_SAME = Prepared(
+    select(part.c.sha256, part.c.accepted, submission.c.stem, submission.c.state)
+    .join(submission, submission.c.id == part.c.submission_id)
+    .where(
+        part.c.sha256 == bindparam("digest"),
+        submission.c.channel == bindparam("sender"),
+        submission.c.id != bindparam("own"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +43,32 @@ def replays(engine: Engine, taken: Claim) -> Replays:
     names = {file.sha256: file.name for file in taken.sealed.of_kind(Kind.FI)}
     if not names:
         return Replays()
-    query = (
-        select(part.c.sha256, part.c.accepted, submission.c.stem, submission.c.state)
-        .join(submission, submission.c.id == part.c.submission_id)
-        .where(
-            part.c.sha256.in_(list(names)),
-            submission.c.channel == str(taken.sealed.key.channel),
-            submission.c.id != taken.id,
-        )
-    )
+    sender = str(taken.sealed.key.channel)
     accepted: dict[str, str] = {}
     in_flight: str | None = None
     with reading(engine) as connection:
-        for row in connection.execute(query):
-            if row.accepted:
-                accepted[names[row.sha256]] = row.stem
-            elif row.state in (Stage.VERIFIED, Stage.QUARANTINED):
-                in_flight = row.stem
+        for digest, name in names.items():
+            for row in _SAME.rows(connection, digest=digest, sender=sender, own=taken.id):
+                if row.accepted:
+                    accepted[name] = row.stem
+                elif row.state in (Stage.VERIFIED, Stage.QUARANTINED):
+                    in_flight = row.stem
     return Replays(accepted, in_flight)
+
+
+def sent_before(engine: Engine, key: SetKey, sha256: str) -> str | None:
+    """The name of an FI with these bytes that came well received by the same channel."""
+    query = (
+        select(part.c.name)
+        .join(submission, submission.c.id == part.c.submission_id)
+        .where(
+            part.c.sha256 == sha256,
+            submission.c.channel == str(key.channel),
+            submission.c.key != str(key),
+        )
+        .order_by(submission.c.id.desc())
+        .limit(1)
+    )
+    with reading(engine) as connection:
+        found: str | None = connection.scalar(query)
+        return found

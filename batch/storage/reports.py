@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, select
+from sqlalchemy import Column, Connection, Engine, Row, Table, select
 
 from batch.names import Kind, split
+from batch.routed import FLA
 from batch.states import Stage
 from batch.storage.database import reading
-from batch.storage.submission_tables import answer, event, finding, part, submission
+from batch.storage.submission_tables import answer, delivery, event, finding, part, submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +30,18 @@ class Line:
     refused: int | None
     codes: tuple[str, ...]
     problem: str | None
+    service: str | None
+    undecided_since: datetime | None
 
     @property
     def verdict(self) -> str:
-        return verdict_of(self.state, self.accepted, self.refused)
+        return verdict_of(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An anomaly found: code, place, words. ``form`` is its form's place in the set (1-based)."""
+    """An anomaly found: code, place, words. ``form`` is its form's place in the set (1-based);
+    ``cause`` why a signature is refused, for a program."""
 
     error_id: str
     severity: str
@@ -45,11 +50,17 @@ class Finding:
     line: int | None
     tag: str | None
     explanation: str | None
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An answer: its data file's name, when it was decided and when it was put in OUT."""
+    """An answer: its data file's name, when it was decided and when it was put in OUT.
+
+    ``shown_at``: the last time it was put there; ``kept_until``: when it leaves at the earliest, by
+    the setting; ``left_at``: when it did; ``wanted_at``: when it was asked for again and is not yet
+    put back.
+    """
 
     name: str
     layer: str
@@ -57,6 +68,10 @@ class Shown:
     sha256: str
     decided_at: datetime
     emitted_at: datetime | None
+    shown_at: datetime | None = None
+    kept_until: datetime | None = None
+    left_at: datetime | None = None
+    wanted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +79,16 @@ class Happening:
     at: datetime
     what: str
     detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """A delivery to the service that judges the content: tries so far, and why the last failed."""
+
+    service: str
+    attempts: int
+    problem: str | None
+    delivered_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,26 +120,34 @@ class Report:
     accepted: int | None
     refused: int | None
     problem: str | None
+    undecided_since: datetime | None
     parts: tuple[PartLine, ...]
     findings: tuple[Finding, ...]
     answers: tuple[Shown, ...]
     events: tuple[Happening, ...]
+    delivery: Handover | None
 
     @property
     def verdict(self) -> str:
-        return verdict_of(self.state, self.accepted, self.refused)
+        return verdict_of(self)
 
 
-def verdict_of(state: str, accepted: int | None, refused: int | None) -> str:
-    """What became of a set, in words: its state says only how far it is."""
-    if state == Stage.QUARANTINED:
+def verdict_of(found: Line | Report | Row[Any, Any]) -> str:
+    """What became of a set, in words: its state says only how far it is.
+
+    What another service judges is *received*: the last word on it is not ours. *Undecided* is what
+    waits for a source of revocations.
+    """
+    if found.state == Stage.QUARANTINED:
         return "technical"  # the channel's own: the sender is told nothing before an operator
-    if accepted is None:
-        waiting = state in (Stage.SEALED, Stage.VERIFIED)
+    if found.accepted is None:
+        if found.state == Stage.SEALED and found.undecided_since:
+            return "undecided"
+        waiting = found.state in (Stage.SEALED, Stage.VERIFIED)
         return "none yet" if waiting else "refused at reception"
-    if not refused:
-        return "accepted"
-    return "partly accepted" if accepted else "every form refused"
+    if not found.refused:
+        return "accepted" if found.service == FLA else "received"
+    return "partly accepted" if found.accepted else "every form refused"
 
 
 def stem_of(text: str) -> str:
@@ -143,16 +176,21 @@ def lines(engine: Engine, limit: int, only_problems: bool = False) -> list[Line]
             refused=row.refused,
             codes=tuple(codes.get(row.id, ())),
             problem=row.problem,
+            service=row.service,
+            undecided_since=row.undecided_since,
         )
         for row in rows
     ]
 
 
-def reports(engine: Engine, stem: str) -> list[Report]:
-    """Every content that came under ``stem``, in order of arrival."""
+def reports(engine: Engine, stem: str, kept_days: float = 0) -> list[Report]:
+    """Every content that came under ``stem``, in order of arrival.
+
+    ``kept_days`` is how long answers stay in OUT; 0 is for ever.
+    """
     query = select(submission).where(submission.c.stem == stem).order_by(submission.c.id)
     with reading(engine) as connection:
-        return [_report(connection, row) for row in connection.execute(query).all()]
+        return [_report(connection, row, kept_days) for row in connection.execute(query).all()]
 
 
 def _codes(connection: Connection, ids: Sequence[int]) -> dict[int, list[str]]:
@@ -167,14 +205,7 @@ def _codes(connection: Connection, ids: Sequence[int]) -> dict[int, list[str]]:
     return found
 
 
-def _report(connection: Connection, row: Row[tuple[object, ...]]) -> Report:
-    def of(query: Select[tuple[object, ...]]) -> Sequence[Row[tuple[object, ...]]]:
-        return connection.execute(query).all()
-
-    parts = of(select(part).where(part.c.submission_id == row.id).order_by(part.c.number))
-    findings = of(select(finding).where(finding.c.submission_id == row.id).order_by(finding.c.id))
-    answers = of(select(answer).where(answer.c.submission_id == row.id).order_by(answer.c.id))
-    events = of(select(event).where(event.c.submission_id == row.id).order_by(event.c.id))
+def _report(connection: Connection, row: Row[tuple[object, ...]], kept_days: float) -> Report:
     return Report(
         id=row.id,
         stem=row.stem,
@@ -192,21 +223,54 @@ def _report(connection: Connection, row: Row[tuple[object, ...]]) -> Report:
         accepted=row.accepted,
         refused=row.refused,
         problem=row.problem,
-        parts=tuple(PartLine(p.name, p.size, p.sha256, p.forms, p.accepted) for p in parts),
+        undecided_since=row.undecided_since,
+        parts=tuple(
+            PartLine(p.name, p.size, p.sha256, p.forms, p.accepted)
+            for p in _of(connection, row.id, part, part.c.number)
+        ),
         findings=tuple(
-            Finding(f.error_id, f.severity, f.part, f.form, f.line, f.tag, f.explanation)
-            for f in findings
+            Finding(f.error_id, f.severity, f.part, f.form, f.line, f.tag, f.explanation, f.cause)
+            for f in _of(connection, row.id, finding, finding.c.id)
         ),
-        answers=tuple(
-            Shown(
-                name=f"{Kind(a.data_kind)}.{a.stem}.1.1",
-                layer=a.layer,
-                size=a.size,
-                sha256=a.sha256,
-                decided_at=a.decided_at,
-                emitted_at=a.emitted_at,
-            )
-            for a in answers
+        answers=tuple(_shown(a, kept_days) for a in _of(connection, row.id, answer, answer.c.id)),
+        events=tuple(
+            Happening(e.at, e.what, e.detail) for e in _of(connection, row.id, event, event.c.id)
         ),
-        events=tuple(Happening(e.at, e.what, e.detail) for e in events),
+        delivery=next(
+            (
+                Handover(d.service, d.attempts, d.problem, d.delivered_at)
+                for d in _of(connection, row.id, delivery, delivery.c.submission_id)
+            ),
+            None,
+        ),
+    )
+
+
+def _of(
+    connection: Connection, submission_id: int, table: Table, order: Column[int]
+) -> Sequence[Row[tuple[object, ...]]]:
+    """The rows of ``table`` that belong to one submission."""
+    query = select(table).where(table.c.submission_id == submission_id).order_by(order)
+    return connection.execute(query).all()
+
+
+def kept_until(shown_at: datetime | None, kept_days: float) -> datetime | None:
+    """When an answer last shown at ``shown_at`` leaves OUT; None: never, or not counted yet."""
+    if shown_at is None or not kept_days:
+        return None
+    return shown_at + timedelta(days=kept_days)
+
+
+def _shown(row: Row[tuple[object, ...]], kept_days: float) -> Shown:
+    return Shown(
+        name=f"{Kind(row.data_kind)}.{row.stem}.1.1",
+        layer=row.layer,
+        size=row.size,
+        sha256=row.sha256,
+        decided_at=row.decided_at,
+        emitted_at=row.emitted_at,
+        shown_at=row.shown_at,
+        kept_until=None if row.left_at else kept_until(row.shown_at, kept_days),
+        left_at=row.left_at,
+        wanted_at=row.wanted_at,
     )

@@ -19,7 +19,9 @@ from batch.storage.quota import Amount
 STEP = 8_000_000
 """Bytes written between two looks: what all uploads together may go below the floor."""
 AGAIN_SECONDS = 1.0
-"""Below the floor, how long an answer holds for uploads under way."""
+"""How long an answer holds: below the floor for uploads under way, above it for small new ones."""
+FILES = 200
+"""New uploads between two looks at most: what they may go below the floor of inodes."""
 
 
 class NoRoom(OSError):
@@ -39,6 +41,7 @@ class Room:
     _scarce: bool = False
     _told: bool = False
     _grown: int = 0
+    _asked: int = 0
     _asked_at: float = 0.0
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -46,6 +49,28 @@ class Room:
         """Look now. Raises NoRoom below a floor."""
         with self._guard:
             self._look()
+
+    def ask_now(self) -> bool:
+        """Whether there is room by a look of the last second; False where none tells."""
+        if not self._guard.acquire(blocking=False):
+            return False
+        try:
+            self._asked += 1
+            fresh = time.monotonic() - self._asked_at < AGAIN_SECONDS and self._asked <= FILES
+            return fresh and not self._scarce and self._grown < STEP
+        finally:
+            self._guard.release()
+
+    def grow_now(self, count: int) -> bool:
+        """``count`` bytes are to be written later; False where that takes a look first."""
+        if not self._guard.acquire(blocking=False):
+            return False
+        try:
+            known = not self._scarce and self._grown + count < STEP
+            self._grown += count if known else 0
+            return known
+        finally:
+            self._guard.release()
 
     def grow(self, count: int) -> None:
         """``count`` bytes are about to be written: look at each step. Raises NoRoom."""
@@ -66,7 +91,7 @@ class Room:
 
     def _look(self) -> None:
         found = os.statvfs(self.place)
-        self._grown, self._asked_at = 0, time.monotonic()
+        self._grown, self._asked, self._asked_at = 0, 0, time.monotonic()
         free = found.f_bavail * found.f_frsize
         inodes = found.f_favail if found.f_files else None
         self._scarce = free < self.min_bytes or (inodes is not None and inodes < self.min_inodes)
@@ -84,4 +109,4 @@ class Room:
             few = inodes is not None and inodes < self.min_inodes * 1.1
             if free >= self.min_bytes * 1.1 and not few:
                 self._told = False
-                journal.problem(f"there is room again, uploads are taken: {left} free")
+                journal.mended(f"there is room again, uploads are taken: {left} free")

@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,27 +20,30 @@ from pathlib import Path
 from batch.errors import Denied, SpoolFault
 from batch.identifiers import SenderNumber
 from batch.ingest import receive
-from batch.names import Dropped, Folder, Kind, split
+from batch.names import Folder, Kind, split
 from batch.states import Sealed, SealedFile, SetKey, Trigger
 from batch.storage import durable
-from batch.storage.inbox import Inbox, Seen, possible_triggers
+from batch.storage.inbox import Inbox, Seen, announcing
+from batch.storage.layout import Layout
 
 MANIFEST = "@manifest.json"
 _BLOCK = 1 << 20
+SEALS_A_VISIT = 100
+"""Sets that a sweep seals in one inbox before it goes on to the next: a second's work, for which
+the channel's lock is held, so that the worker may wait for it too."""
 
 
-def after_arrival(inbox: Inbox, name: str, now: datetime) -> SetKey | None:
-    """A file has just got its name: seal its set if that makes it complete, or cancels it."""
+def completed_by(inbox: Inbox, name: str) -> receive.Ready | None:
+    """The set to seal now that a file has got this name: it is complete, or cancelled."""
     dropped = split(name)
     if dropped is None:
         return None
     if dropped.kind is Kind.TD:
         fresh = tuple(n for n in inbox.of_stem(dropped) if inbox.fresh(n))
-        return seal(inbox, receive.Ready(dropped.stem, fresh, Trigger.CANCELLED), now)
-    triggers = (dropped,) if dropped.kind is Kind.GO else possible_triggers(dropped)
-    if any(inbox.fresh(go.text) and _is_complete(inbox, go) for go in triggers):
-        names = tuple(inbox.of_stem(dropped))
-        return seal(inbox, receive.Ready(dropped.stem, names, Trigger.GO), now)
+        return receive.Ready(dropped.stem, fresh, Trigger.CANCELLED)
+    triggers = (dropped,) if dropped.kind is Kind.GO else announcing(dropped)
+    if any(inbox.fresh(go.text) and inbox.is_whole(go) for go in triggers):
+        return receive.Ready(dropped.stem, tuple(inbox.of_stem(dropped)), Trigger.GO)
     return None
 
 
@@ -52,26 +56,37 @@ def check_cancel_in_time(inbox: Inbox, name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep sealed, whether something waits for its time, and what could not be sealed."""
+    """What a sweep sealed, whether something waits for its time, and what could not be sealed.
+
+    ``more``: it left sets that are ready, since others have their turn first.
+    """
 
     sealed: tuple[SetKey, ...]
     waiting: bool
     failed: tuple[tuple[str, Exception], ...]
+    more: bool = False
 
 
 def sweep(inbox: Inbox, seen: Seen, waits: receive.Waits, now: datetime) -> Swept:
-    """Seal what is ready in the inbox, however its files came; one failure stops no other."""
+    """Seal what is ready in the inbox, however its files came; one failure stops no other.
+
+    At most SEALS_A_VISIT; those that fail do not count, or they would keep out the others.
+    """
     _drop_unfinished(inbox)
     arrivals = inbox.arrivals(seen)
     sealed: list[SetKey] = []
     failed: list[tuple[str, Exception]] = []
     handled: set[str] = set()
-    for item in receive.ready(arrivals, inbox.folder, waits):
+    ready, done = receive.ready(arrivals, inbox.folder, waits, inbox.unsigned), 0
+    for item in sorted(ready, key=lambda each: each.trigger in receive.GIVEN_UP):
+        if done == SEALS_A_VISIT:
+            return Swept(tuple(sealed), True, tuple(failed), more=True)
         try:
             key = seal(inbox, item, now)
         except (SpoolFault, OSError) as error:
             failed.append((item.stem, error))
         else:
+            done += 1
             handled.update(item.names)
             sealed += [key] if key is not None else []
     waiting = any(not a.sealed and a.name not in handled for a in arrivals)
@@ -85,14 +100,27 @@ def _drop_unfinished(inbox: Inbox) -> None:
             shutil.rmtree(inbox.layout.seal / entry, ignore_errors=True)  # the next sweep tries too
 
 
+def being_sealed(layout: Layout, sender: SenderNumber) -> set[int]:
+    """The inodes linked into a set of ``sender`` that is not sealed yet."""
+    found: set[int] = set()
+    for entry in os.listdir(layout.seal):
+        if entry.startswith(f"{sender}."):
+            with suppress(FileNotFoundError), os.scandir(layout.seal / entry) as listing:
+                found.update(file.stat(follow_symlinks=False).st_ino for file in listing)
+    return found
+
+
 def seal(inbox: Inbox, item: receive.Ready, now: datetime) -> SetKey | None:
-    """Seal the named files as one content of the stem; None when it is an identical repeat."""
+    """Seal the named files as one content of the stem; None when it is an identical repeat.
+
+    Either way the names of the inbox are synced as well when this returns.
+    """
     layout = inbox.layout
     staging = _new_staging(inbox)
     try:
-        taken = [_take(inbox, name, staging / name) for name in dict.fromkeys(item.names)]
+        taken = [_take(inbox, name, f"{staging}/{name}") for name in dict.fromkeys(item.names)]
         present = [found for found in taken if found is not None]
-        files = tuple(file for file, _ in present)
+        files = tuple(found.file for found in present)
         ordinal = _ordinal(inbox, item.stem, files)
         if not files or ordinal is None:
             shutil.rmtree(staging)
@@ -102,22 +130,24 @@ def seal(inbox: Inbox, item: receive.Ready, now: datetime) -> SetKey | None:
             return None
         key = SetKey(inbox.sender, inbox.folder, item.stem, ordinal)
         sealed = Sealed(key, item.trigger, files, now)
-        durable.write_file(staging / MANIFEST, manifest_bytes(sealed))
+        directory = f"{layout.sealed}/{key}"
+        durable.write_file(Path(staging, MANIFEST), manifest_bytes(sealed))
         durable.sync_directory(staging)
-        durable.rename_new(staging, layout.sealed / str(key))
+        inbox.held.sync()
+        durable.rename_new(staging, directory)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
     durable.sync_directory(layout.sealed)
     durable.sync_directory(layout.seal)
-    _relist(inbox, layout.sealed / str(key), present)
+    _relist(inbox, directory, [found for found in present if found.copied])
     return key
 
 
-def _new_staging(inbox: Inbox) -> Path:
+def _new_staging(inbox: Inbox) -> str:
     """A directory of this channel in ``seal``; the next sweep drops what a kill leaves there."""
-    staging = inbox.layout.seal / f"{inbox.sender}.{secrets.token_hex(8)}"
-    staging.mkdir(mode=0o700)
+    staging = f"{inbox.layout.seal}/{inbox.sender}.{secrets.token_hex(8)}"
+    os.mkdir(staging, 0o700)
     return staging
 
 
@@ -136,7 +166,7 @@ def manifest_bytes(sealed: Sealed) -> bytes:
             for f in sealed.files
         ],
     }
-    return json.dumps(document, indent=1).encode() + b"\n"
+    return json.dumps(document).encode() + b"\n"
 
 
 def read_manifest(directory: Path) -> Sealed:
@@ -170,45 +200,69 @@ def identity(files: tuple[SealedFile, ...]) -> tuple[str, ...]:
 
 def _ordinal(inbox: Inbox, stem: str, files: tuple[SealedFile, ...]) -> int | None:
     """Which content of its stem this is; None when it adds nothing to one that is there."""
-    mine = identity(files)
-    ordinal = 1
-    while directory := _existing(inbox, stem, ordinal):
-        if not mine or identity(read_manifest(directory).files) == mine:
-            return None
-        ordinal += 1
-    return ordinal
+
+    def read(ordinal: int) -> tuple[str, ...] | None:
+        directory = _existing(inbox, stem, ordinal)
+        return None if directory is None else identity(read_manifest(directory).files)
+
+    key = (inbox.sender, inbox.folder, stem)
+    return inbox.contents.ordinal(key, identity(files), read)
 
 
 def _existing(inbox: Inbox, stem: str, ordinal: int) -> Path | None:
-    name = str(SetKey(inbox.sender, inbox.folder, stem, ordinal))
-    for parent in (inbox.layout.sealed, inbox.layout.quarantine, inbox.layout.arch):
-        if (parent / name).is_dir():
-            return parent / name
+    name, layout = SetKey(inbox.sender, inbox.folder, stem, ordinal), inbox.layout
+    for parent in (layout.sealed, layout.quarantine, layout.arch):
+        if os.path.isdir(f"{parent}/{name}"):
+            return parent / str(name)
     return None
 
 
-def _take(inbox: Inbox, name: str, target: Path) -> tuple[SealedFile, int] | None:
-    """Bring one file into the set and hash it; its inode in the inbox comes along.
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A file brought into a set; its inode in the inbox, and whether the set has a copy of it."""
+
+    file: SealedFile
+    inode: int
+    copied: bool
+
+
+def _take(inbox: Inbox, name: str, target: str) -> _Taken | None:
+    """Bring one file into the set, with its digest.
 
     A file that came another way is copied: whoever put it there may still write to it.
     """
+    status = inbox.held.status(name)
+    if status is None:
+        return None  # gone, or no file: it is not part of the set
+    receipt = inbox.receipts.of(status)
+    if receipt is not None:
+        _link(inbox, name, target, status.st_ino)
+        inbox.receipts.forget(status)
+        return _Taken(_sealed_file(name, receipt.size, receipt.sha256), status.st_ino, False)
     try:
         descriptor = inbox.held.open(name)
     except FileNotFoundError:
-        return None  # gone, or no file: it is not part of the set
+        return None
     try:
-        before = os.fstat(descriptor)
-        if durable.is_published(descriptor):
-            inbox.held.link(name, target)
-            if target.lstat().st_ino != before.st_ino:
-                raise SpoolFault(f"{name}: changed while it was being sealed")
-            size, digest = _hash(descriptor)
-        else:
-            size, digest = _copy(descriptor, target)
+        inode = os.fstat(descriptor).st_ino
+        linked = durable.is_published(descriptor)
+        if linked:
+            _link(inbox, name, target, inode)
+        size, digest = _hash(descriptor) if linked else _copy(descriptor, target)
     finally:
         os.close(descriptor)
+    return _Taken(_sealed_file(name, size, digest), inode, not linked)
+
+
+def _link(inbox: Inbox, name: str, target: str, inode: int) -> None:
+    inbox.held.link(name, target)
+    if os.lstat(target).st_ino != inode:
+        raise SpoolFault(f"{name}: changed while it was being sealed")
+
+
+def _sealed_file(name: str, size: int, sha256: str) -> SealedFile:
     read = split(name)
-    return SealedFile(name, read.kind if read else None, size, digest), before.st_ino
+    return SealedFile(name, read.kind if read else None, size, sha256)
 
 
 def _hash(descriptor: int, copy: int | None = None) -> tuple[int, str]:
@@ -222,7 +276,7 @@ def _hash(descriptor: int, copy: int | None = None) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def _copy(descriptor: int, target: Path) -> tuple[int, str]:
+def _copy(descriptor: int, target: str) -> tuple[int, str]:
     copy = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o400)
     try:
         result = _hash(descriptor, copy)
@@ -233,19 +287,19 @@ def _copy(descriptor: int, target: Path) -> tuple[int, str]:
     return result
 
 
-def _relist(inbox: Inbox, directory: Path, taken: list[tuple[SealedFile, int]]) -> None:
+def _relist(inbox: Inbox, directory: str, copied: list[_Taken]) -> None:
     """List the sealed bytes under the names of files that came another way.
 
     One that was replaced meanwhile is left: it is a new arrival.
     """
     changed = False
-    for file, inode in taken:
-        listed, sealed = inbox.held.status(file.name), directory / file.name
-        if listed is not None and listed.st_ino == inode != sealed.lstat().st_ino:
+    for taken in copied:
+        name, listed = taken.file.name, inbox.held.status(taken.file.name)
+        if listed is not None and listed.st_ino == taken.inode:
             staging = _new_staging(inbox)
             try:
-                os.link(sealed, staging / file.name)
-                inbox.held.put(staging / file.name, file.name)
+                os.link(f"{directory}/{name}", f"{staging}/{name}")
+                inbox.held.put(f"{staging}/{name}", name)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)  # else by the next sweep
             changed = True
@@ -259,10 +313,3 @@ def _forget(inbox: Inbox, names: tuple[str, ...]) -> None:
         if inbox.fresh(name):
             inbox.held.unlink(name)
     inbox.held.sync()
-
-
-def _is_complete(inbox: Inbox, go: Dropped) -> bool:
-    wanted = receive.complete_names(go, inbox.folder)
-    return wanted is not None and all(
-        any(inbox.held.status(name) is not None for name in names) for names in wanted
-    )

@@ -1,15 +1,12 @@
-"""Receiving: a sender's folders, and the one way in (upload protocol U1-U3 of docs/flow.md).
+"""Receiving: a sender's folders, and what is done in them under the lock of its channel.
 
-The sender never owns a descriptor on a published file: bytes go to a staging file without a
-name, and only an explicit CLOSE publishes it, synced, by a rename. A published file is marked,
-has mode 0400 and one link; a sealed one has a second link in its set's directory.
+The one way in is an ``Upload``. A published file is marked, has mode 0400 and one link; a sealed
+one has a second link in its set's directory.
 """
 
 from __future__ import annotations
 
-import bisect
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from batch import journal
+from batch import journal, routed
 from batch.errors import Denied
 from batch.identifiers import SenderNumber
 from batch.names import INBOXES, Folder, Kind, split
@@ -26,15 +23,16 @@ from batch.settings import Settings
 from batch.storage import beneath, durable, sealing
 from batch.storage.backlog import Backlog
 from batch.storage.beneath import Held
-from batch.storage.entries import Entry, entry_of, must_be_same, permit
+from batch.storage.buffers import Buffers
+from batch.storage.contents import Contents
+from batch.storage.entries import Entry, entry_of, must_be_same, permit, size_within
 from batch.storage.inbox import Inbox
+from batch.storage.kept_folders import KeptFolders
 from batch.storage.layout import Layout
-from batch.storage.quota import Amount, Claim, Quota
+from batch.storage.quota import Amount, Quota
+from batch.storage.receipts import Receipts
 from batch.storage.room import Room
-
-PUBLISHED_MODE = 0o400
-MAX_EXTENTS = 1024
-"""Separate stretches of an upload: clients that send out of order keep fewer than 100 in flight."""
+from batch.storage.upload import Upload, drop_staging
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,10 @@ class Spool:
     settings: Settings
     room: Room
     backlog: Backlog
+    folders: KeptFolders
+    contents: Contents = field(default_factory=Contents)
+    buffers: Buffers = field(default_factory=Buffers)
+    receipts: Receipts = field(default_factory=Receipts)
     _quotas: dict[SenderNumber, Quota] = field(default_factory=dict)
     _leftovers: set[Path] = field(default_factory=set)
 
@@ -52,13 +54,18 @@ class Spool:
     def open(cls, data: Path, settings: Settings) -> Spool:
         room = Room(data, settings.min_free_bytes, settings.min_free_inodes)
         layout = Layout(data)
-        return cls(layout, settings, room, Backlog(layout, settings.max_waiting_sets))
+        backlog = Backlog(layout, settings.max_waiting_sets)
+        return cls(layout, settings, room, backlog, KeptFolders(str(layout.channels)))
 
     def quota(self, sender: SenderNumber) -> Quota:
         """The quota of ``sender``, one for all its sessions."""
+        known = self._quotas.get(sender)
+        if known is not None:
+            return known
         folders = tuple(self.layout.folder(sender, folder) for folder in INBOXES)
         most = Amount(self.settings.max_sender_bytes, self.settings.max_sender_files)
-        return self._quotas.setdefault(sender, Quota(sender, folders, most))
+        linked = partial(sealing.being_sealed, self.layout, sender)
+        return self._quotas.setdefault(sender, Quota(sender, folders, most, linked))
 
     def discard(self, staging: Path) -> None:
         """Remove a staging file; where the disk refuses, again at each upload from now on."""
@@ -68,10 +75,14 @@ class Spool:
             self._leftovers.add(staging)
             journal.problem("an upload that failed could not be removed yet", error)
 
+    @property
+    def has_leftovers(self) -> bool:
+        """Whether ``tidy`` has something to do."""
+        return bool(self._leftovers)
+
     def drop_staging(self) -> None:
         """What an SFTP process left that was killed alone: none of it was answered OK."""
-        for staging in self.layout.up.iterdir():
-            staging.unlink()
+        drop_staging(self.layout.up)
 
     def tidy(self) -> None:
         """Try again to remove what ``discard`` could not."""
@@ -134,6 +145,20 @@ class SenderHome:
                 raise
         return upload
 
+    def begin_now(self, folder: Folder, name: str, *, limit: int) -> Upload | None:
+        """The same, and ``check_name``, from what is known without a look at the disk.
+
+        None where that does not tell. That no directory has the name is seen at CLOSE alone.
+        """
+        dropped = split(name)
+        kind = None if dropped is None else dropped.kind
+        if self.spool.has_leftovers or kind is Kind.TD or not self.spool.room.ask_now():
+            return None
+        if kind is Kind.GO and not self.spool.backlog.takes_now(self.sender):
+            return None
+        claim = self.quota.begin_now()
+        return None if claim is None else Upload(self, folder, name, limit, claim)
+
     @property
     def quota(self) -> Quota:
         return self.spool.quota(self.sender)
@@ -144,7 +169,7 @@ class SenderHome:
         return used, self.spool.room.least(left)
 
     def _ends_a_set(self, folder: Folder, name: str) -> bool:
-        with self._inbox(folder) as inbox:
+        with self.inbox(folder) as inbox:
             return inbox.is_ended_by(name)
 
     def _resume(self, upload: Upload, folder: Folder, name: str) -> None:
@@ -178,28 +203,32 @@ class SenderHome:
                 durable.sync_directory(self.spool.layout.taken)
             held.sync()
 
-    def rename(self, folder: Folder, old: str, new: str, *, replace: bool) -> None:
-        """Rename an unsealed file inside an inbox; may complete its set and so seal it.
+    def rename(self, folder: Folder, old: str, new: str, *, replace: bool, limit: int) -> int:
+        """Rename an unsealed file inside an inbox; may complete its set and so seal it. Its size.
 
-        Without ``replace`` never over a file that is not sealed: FileExistsError.
+        Without ``replace`` never over a file that is not sealed: FileExistsError. Denied when it
+        has more than the ``limit`` bytes that ``new`` may have.
         """
         wanted = Operation.RENAME_OVER if replace else Operation.RENAME_TO
-        with self.locked(), self._inbox(folder) as inbox:
+        with self.locked(), self.inbox(folder) as inbox:
             held = inbox.held
             permit(Operation.RENAME, held, folder, old)
             permit(wanted, held, folder, new)
+            size = size_within(limit, held, old, new)
             self._check_new(inbox, new)
             with self.quota.still():
                 if replace or held.status(new) is not None:
                     held.rename(old, new)
                 else:
                     held.rename_new(old, new)
-            held.sync()
-            self._seal_after(inbox, new)
+            self.quota.freed()  # the place of what had the name
+            if not self._seal_after(inbox, new):
+                held.sync()
+        return size
 
     def check_name(self, folder: Folder, name: str) -> None:
         """Raise what ``publish`` would for the name alone: some clients never hear their CLOSE."""
-        with self._inbox(folder) as inbox:
+        with self.inbox(folder) as inbox:
             self._check_new(inbox, name)
 
     @contextmanager
@@ -209,185 +238,61 @@ class SenderHome:
             yield
 
     def _held(self, folder: Folder) -> AbstractContextManager[Held]:
-        return beneath.held(self.spool.layout.folder(self.sender, folder))
+        return self.spool.folders.held(str(self.sender), folder)
 
-    def _inbox(self, folder: Folder) -> AbstractContextManager[Inbox]:
-        return Inbox.opened(self.spool.layout, self.sender, folder)
+    @contextmanager
+    def inbox(self, folder: Folder) -> Iterator[Inbox]:
+        """IN or INTEST as the sealing sees it; raises as ``beneath.held``."""
+        spool = self.spool
+        unsigned = routed.unsigned_codes(spool.settings.services)
+        with self._held(folder) as held:
+            yield Inbox(
+                *(spool.layout, self.sender, folder, held, spool.contents, spool.receipts),
+                unsigned,
+            )
 
     def _check_new(self, inbox: Inbox, name: str) -> None:
-        """Raise Denied for a TD that comes too late, Backlogged for a GO that comes too soon."""
+        """Raise Denied for a TD that comes too late, or a name that a directory has; Backlogged for
+        a GO that comes too soon."""
+        if inbox.held.is_directory(name):
+            journal.problem(
+                f"a directory {name} lies in {inbox.folder} of sender {self.sender} and keeps its "
+                "files of that name out: move it away"
+            )
+            raise Denied(f"{name}: the receiver has a directory of this name; tell its operator")
         sealing.check_cancel_in_time(inbox, name)
         dropped = split(name)
         if dropped is not None and dropped.kind is Kind.GO:
-            self.spool.backlog.ask()
+            self.spool.backlog.ask(self.sender)
 
-    def _seal_after(self, inbox: Inbox, name: str) -> None:
-        """Seal the set of ``name`` when it is complete now; the lock is held."""
-        key = sealing.after_arrival(inbox, name, datetime.now(UTC))
+    def _seal_after(self, inbox: Inbox, name: str) -> bool:
+        """Seal the set of the new ``name`` when it is complete now; the lock is held.
+
+        Whether the names of the inbox are synced: the seal does it before its commit point.
+        """
+        item = sealing.completed_by(inbox, name)
+        if item is None:
+            return False
+        key = sealing.seal(inbox, item, datetime.now(UTC))
         if key is not None:
-            self.spool.backlog.add()
+            self.spool.backlog.add(self.sender)
             self.quota.freed()
             journal.sealed(key)
+        return True
 
-    def publish(self, staging: Path, folder: Folder, name: str, resumed: int | None) -> None:
+    def publish(self, staging: str, folder: Folder, name: str, resumed: int | None) -> None:
         """Give a synced staging file its name (end of U3), then seal if that completes a set.
 
-        ``resumed`` is the inode an upload went on from: Denied when it is not there any more, or
-        sealed. An error after the rename leaves the file to the sweep: stored, though not OK'd.
+        ``resumed`` is the inode an upload went on from, or NOTHING: see ``must_be_same``.
+        An error after the rename leaves the file to the sweep: stored, though not OK'd.
         """
-        with self.locked(), self._inbox(folder) as inbox:
-            permit(Operation.UPLOAD, inbox.held, folder, name)
-            if resumed is not None:
-                must_be_same(inbox.held, name, resumed)
-            self._check_new(inbox, name)
-            inbox.held.put(staging, name)
-            inbox.held.sync()
-            self._seal_after(inbox, name)
-
-
-class Poisoned(Denied):
-    """An upload that met an error of the disk takes nothing more."""
-
-    def __init__(self, text: str, errno: int) -> None:
-        super().__init__(text)
-        self.errno = errno
-
-
-class Upload:
-    """A file on its way in. Any error poisons it for good: OK is never given for lost bytes."""
-
-    __slots__ = (
-        "_claim",
-        "_descriptor",
-        "_errno",
-        "_extents",
-        "_folder",
-        "_home",
-        "_limit",
-        "_name",
-        "_path",
-        "_poison",
-        "_resumed",
-        "size",
-    )
-
-    def __init__(
-        self, home: SenderHome, folder: Folder, name: str, limit: int, claim: Claim
-    ) -> None:
-        if folder not in INBOXES:
-            raise Denied(f"{folder} is not for sending; use IN or INTEST")
-        self._home, self._folder, self._name, self._limit = home, folder, name, limit
-        self._path = home.spool.layout.up / secrets.token_hex(16)
-        flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR | os.O_CLOEXEC
-        self._descriptor = os.open(self._path, flags, 0o600)
-        self._extents: list[tuple[int, int]] = []
-        self._poison: str | None = None
-        self._errno: int | None = None
-        self._resumed: int | None = None
-        self._claim = claim
-        self.size = 0
-
-    def copy_from(self, source: int) -> None:
-        """Begin with the bytes of the open descriptor ``source``: the sender resumes.
-
-        What was published meanwhile under the name must not be lost: see ``publish``.
-        """
-        self._resumed = os.fstat(source).st_ino
-        with open(source, "rb", closefd=False) as stream:
-            while block := stream.read(1 << 20):
-                self.write(self.size, block)
-
-    def write(self, offset: int, data: bytes) -> None:
-        """Write all of ``data`` at ``offset`` or raise; out of order is fine, gaps are not (U2)."""
-        self._check()
-        end = offset + len(data)
-        if end > self._limit:
-            self._poison = f"{self._name}: larger than the {self._limit} bytes allowed here"
-            raise Denied(self._poison)
-        with self._poisoned_by_errors():
-            self._claim.grow_to(end)
-            self._home.spool.room.grow(len(data))
-            durable.write_all(self._descriptor, data, offset)
-        self._extents = _with_extent(self._extents, offset, end)
-        self.size = max(self.size, end)
-        if len(self._extents) > MAX_EXTENTS:
-            self._poison = f"{self._name}: too many gaps; send the blocks in order"
-            raise Denied(self._poison)
-
-    def truncate(self, size: int) -> None:
-        """Only to nothing, or to the present size, which changes nothing."""
-        self._check()
-        if size == self.size:
-            return
-        if size:
-            raise Denied(f"{self._name}: a file cannot be cut or grown here; send it again")
-        with self._poisoned_by_errors():
-            os.ftruncate(self._descriptor, 0)
-        self._extents, self.size = [], 0
-        self._claim.empty()
-
-    def sync(self) -> None:
-        """Bring the bytes so far to the disk; an error poisons, since fsync is never repeated."""
-        self._check()
-        with self._poisoned_by_errors():
-            os.fsync(self._descriptor)
-
-    def publish(self) -> None:
-        """The sender's explicit CLOSE (U3): whole, synced, named, and sealed if complete."""
-        try:
-            self._check()
-            if self._extents not in ([], [(0, self.size)]):
-                raise Denied(f"{self._name}: bytes are missing in the middle; send it again")
-            os.fchmod(self._descriptor, PUBLISHED_MODE)
-            durable.mark_published(self._descriptor)
-            os.fsync(self._descriptor)
-            self._close()
-            try:
-                self._home.publish(self._path, self._folder, self._name, self._resumed)
-            finally:
-                self._claim.settle(landed=True)  # an error may have come after it got its name
-        except BaseException:
-            self.abandon()
-            raise
-
-    def abandon(self) -> None:
-        """The connection was lost, or it was not published: nothing remains. Idempotent."""
-        self._poison = self._poison or f"{self._name}: the upload was abandoned"
-        with suppress(OSError):
-            self._close()
-        self._home.spool.discard(self._path)
-        self._claim.settle(landed=False)
-
-    def _close(self) -> None:
-        """Once: after an error of close(2) the number may be another file's already."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
-
-    @contextmanager
-    def _poisoned_by_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            self._poison = f"{self._name}: {error.strerror}; nothing was stored"
-            self._errno = error.errno
-            raise
-
-    def _check(self) -> None:
-        if self._poison and self._errno is not None:
-            raise Poisoned(self._poison, self._errno)
-        if self._poison:
-            raise Denied(self._poison)
-
-
-def _with_extent(extents: list[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
-    """Add [start, end) to sorted, disjoint extents; in order this is one step."""
-    if start == end:
-        return extents
-    if len(extents) == 1 and start == extents[0][1]:
-        return [(extents[0][0], end)]
-    first = bisect.bisect_left(extents, start, key=lambda extent: extent[1])
-    last = bisect.bisect_right(extents, end, key=lambda extent: extent[0])
-    touched = extents[first:last]
-    merged = (min([start, *(e[0] for e in touched)]), max([end, *(e[1] for e in touched)]))
-    return [*extents[:first], merged, *extents[last:]]
+        with self.inbox(folder) as inbox:
+            with self.locked():
+                permit(Operation.UPLOAD, inbox.held, folder, name)
+                if resumed is not None:
+                    must_be_same(inbox.held, name, resumed)
+                self._check_new(inbox, name)
+                inbox.held.put(staging, name)
+                synced = self._seal_after(inbox, name)
+            if not synced:
+                inbox.held.sync()  # without the lock: others may wait for the same commit

@@ -45,6 +45,7 @@ submission = Table(
     Column("refused", Integer),
     Column("problem", Text),
     Column("given_up", Boolean, nullable=False, default=False, server_default=false()),
+    Column("undecided_since", Instant),
     CheckConstraint("state IN ('" + "', '".join(STATES) + "')", name="state"),
 )
 Index("ix_submission_stem", submission.c.stem)
@@ -75,13 +76,36 @@ finding = Table(
     Column("form", Integer),
     Column("tag", String(64)),
     Column("explanation", Text),
+    Column("cause", String(60)),
 )
+"""``cause`` is that of a signature: ``batch.signing.doctor.Diagnosis.slug``."""
+
+post = Table(
+    "post",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String(160), nullable=False, unique=True),
+    Column("channel", String(6), nullable=False),
+    Column("folder", String(8), nullable=False),
+    Column("letter", String(1), nullable=False),
+    Column("code", String(4), nullable=False),
+    Column("reference", String(100)),
+    Column("ticket", String(13), nullable=False, unique=True),
+    Column("size", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("posted_at", Instant, nullable=False),
+    Column("posted_by", String(100), nullable=False),
+    UniqueConstraint("channel", "letter", "code", "reference"),
+)
+"""What others gave the channel to answer with; without a row in ``answer`` it is not finished.
+``size`` and ``sha256`` are those of the file as it was given."""
 
 answer = Table(
     "answer",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("submission_id", ForeignKey("submission.id"), nullable=False),
+    Column("submission_id", ForeignKey("submission.id")),
+    Column("post_id", ForeignKey("post.id"), unique=True),
     Column("layer", String(10), nullable=False),
     Column("stem", String(40), nullable=False, unique=True),
     Column("attempt", Integer, nullable=False),
@@ -91,9 +115,29 @@ answer = Table(
     Column("signature_sha256", String(64), nullable=False),
     Column("decided_at", Instant, nullable=False),
     Column("emitted_at", Instant),
+    Column("shown_at", Instant),
+    Column("left_at", Instant),
+    Column("wanted_at", Instant),
+    Column("wanted_by", String(100)),
     UniqueConstraint("submission_id", "layer"),
+    CheckConstraint("(submission_id IS NULL) <> (post_id IS NULL)", name="origin"),
 )
-Index("ix_answer_emitted_at", answer.c.emitted_at)
+"""Of a set or of a post. ``emitted_at`` is when it was first put in OUT and stays; ``shown_at`` is
+the last time, absent while it is to be put there; ``left_at``, when its time there was over;
+``wanted_at``, when an operator asked for it again and we have not begun."""
+Index("ix_answer_left_at_shown_at", answer.c.left_at, answer.c.shown_at)
+Index("ix_answer_wanted_at", answer.c.wanted_at)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("submission_id", ForeignKey("submission.id"), primary_key=True),
+    Column("service", String(32), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("problem", Text),
+    Column("delivered_at", Instant),
+)
+Index("ix_delivery_service_delivered_at", delivery.c.service, delivery.c.delivered_at)
 
 event = Table(
     "event",

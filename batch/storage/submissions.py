@@ -7,20 +7,69 @@ a set's row.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from datetime import datetime
 
-from sqlalchemy import Connection, exists, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, insert, null, select, update
 
 from batch.anomalies import Anomaly
+from batch.evidence.proof import Proof
 from batch.names import Environment
 from batch.states import Ingested, Part, Refused, Stage, Verified
-from batch.storage import events
+from batch.storage import chain, events, outbox
 from batch.storage.answer_files import AnswerFiles
-from batch.storage.claims import Claim, move
-from batch.storage.submission_tables import answer, finding, part, submission
+from batch.storage.claims import AS_CLAIMED, Claim, move
+from batch.storage.prepared import Prepared, row_of
+from batch.storage.submission_tables import answer, delivery, finding, part, submission
 
 MAX_KEPT_FINDINGS = 1000
 """Content findings kept in the database for one set: enough to look at; the NOTI has them all."""
+
+_OWN = submission.c.id == bindparam("own")
+_VERIFIED = Prepared(
+    update(submission)
+    .where(*AS_CLAIMED)
+    .values(
+        state=Stage.VERIFIED,
+        service=bindparam("kind"),
+        signer=bindparam("by"),
+        undecided_since=null(),
+        problem=null(),
+    )
+)
+_REFUSED = Prepared(
+    update(submission)
+    .where(*AS_CLAIMED)
+    .values(state=Stage.REFUSED, in_hand=False, undecided_since=null(), problem=null())
+)
+_INGESTED = Prepared(
+    update(submission)
+    .where(*AS_CLAIMED)
+    .values(
+        state=Stage.INGESTED,
+        accepted=bindparam("good"),
+        refused=bindparam("bad"),
+        in_hand=False,
+    )
+)
+_ANSWERED = Prepared(update(submission).where(_OWN).values(state=Stage.ANSWERED, in_hand=False))
+_DECIDED = Prepared(
+    select(submission.c.letter, submission.c.service, submission.c.signer).where(_OWN)
+)
+_PART = row_of(part, "submission_id", "number", "name", "size", "sha256", "forms", "accepted")
+_PARTS = Prepared(
+    select(part.c.number, part.c.name, part.c.forms)
+    .where(part.c.submission_id == bindparam("own"))
+    .order_by(part.c.number)
+)
+_ACCEPTED = Prepared(
+    update(part)
+    .where(part.c.submission_id == bindparam("own"), part.c.name == bindparam("of"))
+    .values(accepted=bindparam("good"))
+)
+_ANSWER = row_of(
+    answer, "submission_id", "decided_at", *(each.name for each in fields(AnswerFiles))
+)
 
 
 def record_reception(
@@ -29,35 +78,31 @@ def record_reception(
     outcome: Verified | Refused,
     files: AnswerFiles,
     at: datetime,
+    proofs: Sequence[Proof] = (),
 ) -> None:
-    """The reception verdict and its ACRF."""
-    values: dict[str, object]
+    """The reception verdict, its ACRF, and what it rested on."""
     if isinstance(outcome, Verified):
-        values = {"state": Stage.VERIFIED, "service": outcome.service, "signer": outcome.signer}
-        anomalies = outcome.warnings
-        connection.execute(
-            insert(part),
-            [
-                {
-                    "submission_id": taken.id,
-                    "number": p.number,
-                    "name": p.file.name,
-                    "size": p.file.size,
-                    "sha256": p.file.sha256,
-                    "forms": p.forms,
-                }
-                for p in outcome.parts
-            ],
-        )
+        state, anomalies = Stage.VERIFIED, outcome.warnings
+        for p in outcome.parts:
+            _PART.add(
+                connection,
+                submission_id=taken.id,
+                number=p.number,
+                name=p.file.name,
+                size=p.file.size,
+                sha256=p.file.sha256,
+                forms=p.forms,
+                accepted=0,
+            )
+        move(connection, taken, _VERIFIED, kind=outcome.service, by=outcome.signer)
     else:
-        values = {"state": Stage.REFUSED, "in_hand": False}
-        anomalies = outcome.anomalies
-    move(connection, taken, values=values)
+        state, anomalies = Stage.REFUSED, outcome.anomalies
+        move(connection, taken, _REFUSED)
     record_findings(connection, taken.id, [(None, a) for a in anomalies])
+    chain.keep(connection, taken.id, proofs)
+    chain.add(connection, taken, state, at, files=files, proofs=proofs, anomalies=anomalies)
     _add_answer(connection, taken, files, at)
-    events.add(
-        connection, taken.id, str(values["state"]), at, " ".join(a.error_id for a in anomalies)
-    )
+    events.add(connection, taken.id, state, at, " ".join(a.error_id for a in anomalies))
 
 
 def record_content(
@@ -67,27 +112,38 @@ def record_content(
     accepted_by_part: dict[str, int],
     files: AnswerFiles,
     at: datetime,
+    anomalies: Sequence[Anomaly] = (),
 ) -> None:
     """The content verdict and its NOTI, beside the records written in the same transaction."""
-    move(
-        connection,
-        taken,
-        values={
-            "state": Stage.INGESTED,
-            "accepted": outcome.accepted,
-            "refused": outcome.refused,
-            "in_hand": False,
-        },
-    )
+    move(connection, taken, _INGESTED, good=outcome.accepted, bad=outcome.refused)
     for name, accepted in accepted_by_part.items():
-        connection.execute(
-            update(part)
-            .where(part.c.submission_id == taken.id, part.c.name == name)
-            .values(accepted=accepted)
-        )
+        _ACCEPTED.change(connection, own=taken.id, of=name, good=accepted)
+    chain.add(connection, taken, Stage.INGESTED, at, files=files, anomalies=anomalies)
     _add_answer(connection, taken, files, at)
     detail = f"accepted {outcome.accepted} refused {outcome.refused}"
     events.add(connection, taken.id, Stage.INGESTED, at, detail)
+
+
+def record_handover(
+    connection: Connection, taken: Claim, verified: Verified, *, deliver: bool, at: datetime
+) -> Ingested:
+    """A set whose content is judged elsewhere: all its forms go there, or nowhere in a test.
+
+    It gets no NOTI. With ``deliver`` its delivery is due once its ACRF was shown.
+    """
+    forms = sum(p.forms for p in verified.parts)
+    move(connection, taken, _INGESTED, good=forms, bad=0)
+    connection.execute(
+        update(part).where(part.c.submission_id == taken.id).values(accepted=part.c.forms)
+    )
+    if deliver:
+        connection.execute(
+            insert(delivery).values(submission_id=taken.id, service=verified.service, attempts=0)
+        )
+    chain.add(connection, taken, Stage.INGESTED, at)
+    where = "to be handed over" if deliver else "no destination for tests"
+    events.add(connection, taken.id, Stage.INGESTED, at, f"{verified.service}: {where}")
+    return Ingested(verified, forms, 0)
 
 
 def record_findings(
@@ -104,6 +160,7 @@ def record_findings(
             "form": form,
             "tag": a.tag,
             "explanation": a.explanation,
+            "cause": a.cause,
         }
         for form, a in found
     ]
@@ -115,41 +172,38 @@ def record_emitted(connection: Connection, answer_ids: Sequence[int], at: dateti
     """These answers are in OUT; a set whose answers all are is answered."""
     if not answer_ids:
         return
-    connection.execute(
-        update(answer)
-        .where(answer.c.id.in_(answer_ids), answer.c.emitted_at.is_(None))
-        .values(emitted_at=at)
+    outbox.record_shown(connection, answer_ids, at)
+    owners = select(answer.c.submission_id).where(
+        answer.c.id.in_(answer_ids), answer.c.submission_id.is_not(None)
     )
-    others = answer.alias()
-    unshown = exists().where(
-        others.c.submission_id == submission.c.id, others.c.emitted_at.is_(None)
-    )
-    finished = connection.execute(
-        select(submission.c.id)
-        .join(answer, answer.c.submission_id == submission.c.id)
-        .where(
-            answer.c.id.in_(answer_ids),
-            submission.c.state.in_((Stage.REFUSED, Stage.INGESTED)),
-            ~unshown,
-        )
-        .distinct()
-    ).scalars()
-    for submission_id in list(finished):
-        connection.execute(
-            update(submission)
-            .where(submission.c.id == submission_id)
-            .values(state=Stage.ANSWERED, in_hand=False)
-        )
+    record_answered(connection, list(connection.execute(owners.distinct()).scalars()), at)
+
+
+def record_answered(connection: Connection, ids: Sequence[int], at: datetime) -> None:
+    """Of these sets, those that are decided and whose answers are all in OUT are answered."""
+    for submission_id in finished(connection, ids):
+        _ANSWERED.change(connection, own=submission_id)
         events.add(connection, submission_id, Stage.ANSWERED, at, "")
+
+
+def finished(connection: Connection, ids: Sequence[int]) -> list[int]:
+    """Which of these sets are decided and have every answer in OUT, and are not answered yet."""
+    unshown = exists().where(
+        answer.c.submission_id == submission.c.id, answer.c.emitted_at.is_(None)
+    )
+    query = select(submission.c.id).where(
+        submission.c.id.in_(ids),
+        submission.c.state.in_((Stage.REFUSED, Stage.INGESTED)),
+        ~unshown,
+    )
+    return list(connection.execute(query).scalars())
 
 
 def verified_again(connection: Connection, taken: Claim) -> Verified:
     """The reception verdict of a set whose content is still to be judged, reread."""
-    row = connection.execute(select(submission).where(submission.c.id == taken.id)).one()
+    row = _DECIDED.first(connection, own=taken.id)
     by_name = {file.name: file for file in taken.sealed.files}
-    parts = connection.execute(
-        select(part).where(part.c.submission_id == taken.id).order_by(part.c.number)
-    ).all()
+    parts = _PARTS.rows(connection, own=taken.id)
     return Verified(
         sealed=taken.sealed,
         environment=Environment(row.letter),
@@ -160,16 +214,5 @@ def verified_again(connection: Connection, taken: Claim) -> Verified:
 
 
 def _add_answer(connection: Connection, taken: Claim, files: AnswerFiles, at: datetime) -> None:
-    connection.execute(
-        insert(answer).values(
-            submission_id=taken.id,
-            layer=files.layer,
-            stem=files.stem,
-            attempt=files.attempt,
-            data_kind=files.data_kind,
-            size=files.size,
-            sha256=files.sha256,
-            signature_sha256=files.signature_sha256,
-            decided_at=at,
-        )
-    )
+    """After its link: the first link of all tells which answers were there before it."""
+    _ANSWER.add(connection, submission_id=taken.id, decided_at=at, **asdict(files))

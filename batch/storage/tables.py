@@ -1,5 +1,6 @@
 """All tables of a database; importing this module fills the metadata."""
 
+import batch.storage.evidence_tables
 import batch.storage.ledger_tables
 import batch.storage.registers_tables
 import batch.storage.submission_tables  # noqa: F401 - each adds its tables to the metadata

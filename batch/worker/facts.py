@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache
 from typing import Protocol
 
 from batch.errors import SpoolFault
-from batch.identifiers import EnterpriseNumber, SenderNumber
+from batch.evidence.grounds import Grounds
+from batch.identifiers import EnterpriseNumber, InvalidIdentifier, SenderNumber
 from batch.ingest import reception
 from batch.ingest.scan import Scan
 from batch.ingest.services import ContentFacts, Description
 from batch.names import split
-from batch.registers import Channel, Enterprise, Mandate, Standing, standing
+from batch.registers import SHA1, Channel, Enterprise, Mandate, Standing, standing
 from batch.settings import Settings
-from batch.signing import verification
 from batch.signing.policy import SignaturePolicy
-from batch.signing.verdict import NotSigned, Verdict
-from batch.states import Sealed, SealedFile
-from batch.storage.dossiers import Dossier
+from batch.signing.revocation import Sources
+from batch.signing.verdict import Verdict
+from batch.states import Sealed
 
 
 class Register(Protocol):
@@ -34,6 +36,10 @@ class Register(Protocol):
     ) -> Sequence[Mandate]: ...
 
     def trust_anchors(self) -> list[bytes]: ...
+
+    def intermediates(self) -> list[bytes]: ...
+
+    def sources(self, certificates: Iterable[str], at: datetime) -> Sources: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +64,25 @@ class Facts:
             return None
         return next((s for s in self.services if names[0].code in s.codes), None)
 
-    def begin(
-        self, sealed: Sealed, channel: Channel, home: Dossier, fs: SealedFile
-    ) -> verification.Verifier | NotSigned:
-        """Start to verify an FS against the certificates of the channel at the sealing instant."""
+    def grounds(self, sealed: Sealed, channel: Channel) -> Grounds | None:
+        """By what the signatures of a set are judged: what held for its channel at the sealing.
+
+        None when its service takes no signature: then there is nothing to verify one for.
+        """
+        service = self.service(sealed)
+        if service is not None and not service.signed:
+            return None
         policy = replace(
-            SignaturePolicy.trusting(self.registers.trust_anchors()),
+            SignaturePolicy.trusting(
+                self.registers.trust_anchors(), self.registers.intermediates()
+            ),
+            qualified=self.settings.signature_qualified,
             max_bytes=self.settings.max_signature_bytes,
+            sha1=channel.exception(SHA1, sealed.sealed_at) is not None,
         )
-        held = home.read(fs, policy.max_bytes)
         certificates = channel.certificates_at(sealed.sealed_at)
-        return verification.begin(held, certificates, policy, sealed.sealed_at)
+        sources = self.registers.sources((c.fingerprint for c in certificates), sealed.sealed_at)
+        return Grounds(tuple(c.der for c in certificates), policy, sources)
 
     def reception(
         self,
@@ -79,16 +93,48 @@ class Facts:
         replays: Mapping[str, str],
     ) -> reception.Facts:
         """All that reception judges by."""
+        service = self.service(sealed)
         return reception.Facts(
             channel=channel,
             environment=sealed.environment,
-            service=self.service(sealed),
+            service=service,
             scans=scans,
             signatures=signatures,
             replays=replays,
             too_old_days=self.settings.too_old_days,
-            max_parts=self.settings.max_parts,
+            max_parts=service.limits.max_parts if service is not None else self.settings.max_parts,
+            standings=self._standings(sealed, channel, service, scans),
         )
+
+    def _standings(
+        self,
+        sealed: Sealed,
+        channel: Channel,
+        service: Description | None,
+        scans: Mapping[str, Scan],
+    ) -> dict[str, Standing]:
+        """The employers that the files name, each looked up once; what is no number is unknown."""
+        found = dict.fromkeys(
+            (number for scan in scans.values() for number in scan.employers),
+            Standing.EMPLOYER_UNKNOWN,
+        )
+        for text in found:
+            with suppress(InvalidIdentifier):
+                number = EnterpriseNumber.parse(text)
+                found[text] = self._standing(sealed, channel, service, number)
+        return found
+
+    def _standing(
+        self,
+        sealed: Sealed,
+        channel: Channel,
+        service: Description | None,
+        number: EnterpriseNumber,
+    ) -> Standing:
+        employer = self.registers.enterprise(number)
+        mandates = self.registers.mandates_between(number, channel.enterprise)
+        name = service.name if service is not None else ""
+        return standing(channel, employer, mandates, name, sealed.sealed_at)
 
     def content(
         self, sealed: Sealed, channel: Channel, submission: int, ticket: Callable[[int], str]
@@ -102,9 +148,7 @@ class Facts:
 
         @cache
         def speaks(number: EnterpriseNumber) -> Standing:
-            mandates = self.registers.mandates_between(number, channel.enterprise)
-            name = service.name if service else ""
-            return standing(channel, employer(number), mandates, name, sealed.sealed_at)
+            return self._standing(sealed, channel, service, number)
 
         return ContentFacts(
             at=sealed.sealed_at,

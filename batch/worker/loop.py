@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import assert_never
@@ -21,18 +21,28 @@ from batch.ingest import answer
 from batch.ingest.way import Step, next_step
 from batch.names import Kind
 from batch.states import Deferred, Ingested, Refused, Sealed, SetKey, Verified
-from batch.storage import claims, dossiers, quarantine, stopped, submissions, waiting
+from batch.storage import claims, dossiers, outbox, quarantine, stopped, submissions, waiting
 from batch.storage.claims import Claim, Claims, Fenced
-from batch.storage.database import Database, Transaction, is_outage, part, reading, writing
+from batch.storage.database import Database, Transaction, part, reading, writing
 from batch.storage.dossiers import Dossier
+from batch.storage.durable import Unsynced
 from batch.storage.instance import Instance
-from batch.worker import plan
+from batch.worker import patience, plan
+from batch.worker.deferrals import Deferrals
+from batch.worker.outbox import Outbox
+from batch.worker.patience import Patience
 from batch.worker.steps import Decided, Steps
 
 PAUSE_SECONDS = 2.0
 """A set that could not be decided, or failed, is left alone this long."""
+LOOK_SHARE = 20
+"""While sets wait, a look for newcomers comes this many times what the last one took after it: of
+10,000 that is before each batch, and of any number at most a twentieth of the time."""
 LOOK_SECONDS = 1.0
-"""While sets wait, newcomers are looked for this often: 10,000 are not listed for each batch."""
+"""But no later than this, so that a newcomer is in hand within seconds."""
+
+
+_Step = Callable[[Sequence[Claim], Deferrals], None]
 
 
 @dataclass(slots=True)
@@ -49,9 +59,16 @@ class Worker:
     )
     _next_look: float = 0.0
     _unarchived: set[SetKey] = field(default_factory=set)
+    _outbox: Outbox = field(init=False)
+    _patience: Patience = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._outbox = Outbox(self.instance)
+        hours = self.instance.settings.undecided_hours
+        self._patience = Patience(self.instance.production, hours)
 
     def run_until_idle(self) -> int:
-        """Work until nothing is left that can be done now; how many sets were taken up."""
+        """Work until nothing is left that can be done now; how many sets and answers that was."""
         total = 0
         while taken := self.run_once():
             total += taken
@@ -61,7 +78,7 @@ class Worker:
         """One batch of each database; one that is away does not keep the other waiting."""
         self._look()
         self._archive_again()
-        done = 0
+        done = self._outbox.look(self.clock)
         for engine, test in self._databases():
             try:
                 done += self._batch(engine, test)
@@ -82,15 +99,14 @@ class Worker:
             stopped.give_back_if_owed(self.instance.layout, engine, test=test)
             with writing(engine) as connection:
                 claims.forgive(connection, owed)
-                alone = claims.suspect(connection, list(chosen.values()))
-                sets = [alone] if alone is not None else list(chosen.values())
+                sets = claims.together(connection, list(chosen.values()))
                 claimed = claims.claim(connection, sets, self.clock(), limit)
                 self._set_aside(connection, claimed)
         except Busy:
             self._owed[test] = owed
             self._queues[test].put_back(chosen)
             raise
-        self._queues[test].put_back(item for item, one in chosen.items() if one not in sets)
+        self._queues[test].put_back(plan.left(chosen, [one.key for one in sets]))
         try:
             self._move_on(engine, claimed)
         except Busy:
@@ -104,27 +120,32 @@ class Worker:
             self._move(taken.sealed.key, self.instance.layout.quarantine)
             journal.quarantined(taken.sealed.key, problem)
         self._archive(claimed.answered)  # answered before a stop
-        deferred = _Deferrals()
-        self._verify(engine, _at(Step.VERIFY, claimed.todo), deferred)
+        deferred = Deferrals()
+        todo = _at(Step.VERIFY, claimed.todo)
+        self._together(todo, deferred, lambda *some: self._verify(engine, *some))
         self._show(engine, claimed.todo)
         with reading(engine) as connection:
             ours = [claims.reread(connection, taken) for taken in claimed.todo]
         todo = [taken for taken in ours if taken is not None]
-        self._ingest(engine, _at(Step.INGEST, todo), deferred)
+        known = _at(Step.INGEST, todo)
+        self._together(known, deferred, lambda *some: self._ingest(engine, *some))
         self._show(engine, todo)
         self._defer(engine, deferred)
 
     def _look(self) -> None:
-        """Queue what waits: when nothing is left, and each second, so that no newcomer waits."""
+        """Queue what waits: when nothing is left, and often enough that no newcomer waits."""
         known = self._queues[False].names | self._queues[True].names
         now = time.monotonic()
         if known and now < self._next_look:
             return
-        self._next_look = now + LOOK_SECONDS
         self._release()
+        for key in self._patience.helped():
+            self._not_before.pop(key, None)
         for key, since in waiting.sealed_sets(self.instance.layout, known):
             if self._not_before.get(key, 0.0) <= now:
                 self._queues[key.folder.is_test].add([plan.Waiting(key, since)])
+        ended = time.monotonic()
+        self._next_look = ended + min(LOOK_SECONDS, LOOK_SHARE * (ended - now))
 
     def _release(self) -> None:
         """Bring back from quarantine what an operator wants tried again, or refused."""
@@ -160,38 +181,56 @@ class Worker:
             contents |= mine
         return chosen
 
-    def _verify(self, engine: Database, todo: Sequence[Claim], deferred: _Deferrals) -> None:
+    def _together(self, todo: Sequence[Claim], deferred: Deferrals, step: _Step) -> None:
+        """Run a step of sets that share what it costs; where the disk fails, set by set."""
+        mine = Deferrals()
+        try:
+            step(todo, mine)
+        except OSError as error:
+            if len(todo) > 1:
+                for taken in todo:
+                    self._together([taken], deferred, step)
+                return
+            mine.out_of_reach(todo[0], error)
+        deferred.take(mine)
+
+    def _verify(self, engine: Database, todo: Sequence[Claim], deferred: Deferrals) -> None:
+        """Decide, sync what was written, then commit. OSError: it cannot be synced."""
         decided: list[Decided] = []
-        for taken in todo:
-            with deferred.faults_of(taken):
-                outcome = self.steps.verify(taken, self._dossier(taken), engine, self.clock())
-                if isinstance(outcome, Deferred):
-                    deferred.add(taken, outcome.reason)
-                else:
-                    decided.append(outcome)
-        if not decided:
-            return
+        with Unsynced() as unsynced:
+            for taken in todo:
+                with deferred.faults_of(taken):
+                    at, home = self.clock(), self._dossier(taken)
+                    outcome = self.steps.verify(taken, home, engine, at, unsynced)
+                    if isinstance(outcome, Deferred):
+                        deferred.add(taken, outcome.reason, source=outcome.source)
+                    else:
+                        decided.append(outcome)
+                        self._patience.end(taken.sealed.key)
+            if not decided:
+                return
+            unsynced.sync()
         at = self.clock()
         with writing(engine) as connection:
             for item in decided:
                 with deferred.faults_of(item.taken), part(connection):
                     submissions.record_reception(
-                        connection, item.taken, item.outcome, item.files, at
+                        connection, item.taken, item.outcome, item.files, at, item.proofs
                     )
         for item in decided:
             _tell(item)
 
-    def _ingest(self, engine: Database, todo: Sequence[Claim], deferred: _Deferrals) -> None:
+    def _ingest(self, engine: Database, todo: Sequence[Claim], deferred: Deferrals) -> None:
+        """Judge, sync what was written, then commit. OSError: it cannot be synced."""
         if not todo:
             return
         done: list[tuple[Claim, Ingested]] = []
-        with writing(engine) as connection:
+        with Unsynced() as unsynced, writing(engine) as connection:
             for taken in todo:
                 with deferred.faults_of(taken), part(connection):
-                    outcome = self.steps.ingest(
-                        taken, self._dossier(taken), connection, self.clock()
-                    )
-                    done.append((taken, outcome))
+                    at, home = self.clock(), self._dossier(taken)
+                    done.append((taken, self.steps.ingest(taken, home, connection, at, unsynced)))
+            unsynced.sync()
         for taken, outcome in done:
             journal.ingested(taken.sealed.key, outcome.accepted, outcome.refused)
 
@@ -201,7 +240,7 @@ class Worker:
             return
         ids = [taken.id for taken in held]
         with reading(engine) as connection:
-            unshown = waiting.unshown_answers(connection, ids)
+            unshown = outbox.unshown_of(connection, ids)
         by_home: defaultdict[tuple[str, bool], list[dossiers.Emission]] = defaultdict(list)
         for item in unshown:
             by_home[str(item.key.channel), item.key.folder.is_test].append(item)
@@ -213,6 +252,11 @@ class Worker:
                 journal.answered(item.key, (item.stem,))
         with reading(engine) as connection:
             done = waiting.answered(connection, ids)
+            owed = submissions.finished(connection, ids)
+        if owed:  # its last answer was shown before it was decided: the content is judged elsewhere
+            with writing(engine) as connection:
+                submissions.record_answered(connection, owed, self.clock())
+            done |= set(owed)
         self._archive([taken.sealed.key for taken in held if taken.id in done])
 
     def _emit(self, items: Sequence[dossiers.Emission]) -> Sequence[dossiers.Emission]:
@@ -234,15 +278,23 @@ class Worker:
         for key in keys:
             by_channel[str(key.channel)].append(key)
         for mine in by_channel.values():
-            try:
-                dossiers.archive(self.instance.layout, mine)
-                for key in mine:
-                    self._not_before.pop(key, None)
-            except (SpoolFault, OSError) as fault:
-                journal.problem(f"{mine[0]}: it cannot be archived", fault)
-                for key in mine:
-                    self._unarchived.add(key)
-                    self._pause(key)
+            self._archive_together(mine)
+
+    def _archive_together(self, keys: Sequence[SetKey]) -> None:
+        """Archive sets of one channel; where that fails, set by set."""
+        try:
+            dossiers.archive(self.instance.layout, keys)
+        except (SpoolFault, OSError) as fault:
+            if len(keys) > 1:
+                for key in keys:
+                    self._archive_together([key])
+                return
+            journal.problem(f"{keys[0]}: it cannot be archived", fault)
+            self._unarchived.add(keys[0])
+            self._pause(keys[0])
+            return
+        for key in keys:
+            self._not_before.pop(key, None)
 
     def _archive_again(self) -> None:
         """Also those that are in ``arch`` already, but whose names the disk kept in the inbox."""
@@ -270,13 +322,36 @@ class Worker:
             journal.problem(f"{key}: it cannot be moved to {target.name}", fault)
             self._pause(key)
 
-    def _defer(self, engine: Database, deferred: _Deferrals) -> None:
+    def _defer(self, engine: Database, deferred: Deferrals) -> None:
         for key in deferred.paused:
             self._pause(key)
-        if deferred.undecided or deferred.failed:
-            with writing(engine) as connection:
-                claims.forgive(connection, deferred.undecided)
-                claims.put_down(connection, deferred.failed)
+        if not deferred.undecided and not deferred.failed:
+            return
+        at, over = self.clock(), []
+        with writing(engine) as connection:
+            claims.forgive(connection, deferred.undecided)
+            claims.put_down(connection, deferred.failed)
+            for taken, reason in deferred.without_source:
+                seconds = self._patience.pause(taken, at)
+                self._not_before[taken.sealed.key] = time.monotonic() + seconds
+                if self._patience.is_over(taken, at):
+                    with suppress(Fenced), part(connection):
+                        over.append((taken, self._give_up(connection, taken, reason, at)))
+                else:
+                    said = patience.waits(reason, taken.undecided_since or at)
+                    claims.wait_for_source(connection, taken, said, at)
+        for taken, problem in over:
+            self._patience.end(taken.sealed.key)
+            self._move(taken.sealed.key, self.instance.layout.quarantine)
+            journal.quarantined(taken.sealed.key, problem)
+
+    def _give_up(self, connection: Transaction, taken: Claim, reason: str, at: datetime) -> str:
+        """Undecided for too long: an operator's, and nobody's refusal."""
+        since = taken.undecided_since or at
+        problem = patience.set_aside(reason, since, taken.sealed.key.stem)
+        before = replace(taken, attempt=taken.attempt - 1)  # as given back: waiting is no attempt
+        quarantine.record_quarantined(connection, before, problem, at)
+        return problem
 
     def _pause(self, key: SetKey) -> None:
         self._not_before[key] = time.monotonic() + PAUSE_SECONDS
@@ -285,46 +360,14 @@ class Worker:
         return dossiers.dossier(self.instance.layout, taken.sealed.key)
 
 
-@dataclass(slots=True)
-class _Deferrals:
-    """What a batch could not decide: ``undecided`` for now (no attempt), or ``failed``."""
-
-    undecided: list[Claim] = field(default_factory=list)
-    failed: list[Claim] = field(default_factory=list)
-    paused: list[SetKey] = field(default_factory=list)
-
-    def add(self, taken: Claim, reason: str) -> None:
-        self.undecided.append(taken)
-        self.paused.append(taken.sealed.key)
-        journal.deferred(taken.sealed.key, reason)
-
-    @contextmanager
-    def faults_of(self, taken: Claim) -> Iterator[None]:
-        """A fault of one set is that set's alone: an absent source waits, a bug is counted.
-
-        A database that is away is the fault of none: the batch ends, and nothing is counted.
-        """
-        try:
-            yield
-        except Fenced as fault:
-            journal.deferred(taken.sealed.key, str(fault))
-        except Exception as error:
-            if is_outage(error):
-                raise
-            if isinstance(error, OSError):
-                self.add(taken, f"{type(error).__name__}: out of reach for now")
-                return
-            self.failed.append(taken)
-            self.paused.append(taken.sealed.key)
-            journal.worker_failed(taken.sealed.key, error)
-
-
 def _at(step: Step, held: Sequence[Claim]) -> list[Claim]:
     return [taken for taken in held if next_step(taken.stage) is step]
 
 
 def _tell(item: Decided) -> None:
     key = item.taken.sealed.key
+    if item.by_exception:
+        journal.signed_with_sha1(key.channel, key)
     match item.outcome:
         case Verified():
             journal.verified(key, item.outcome.service, len(item.outcome.parts))

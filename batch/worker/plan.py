@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
@@ -63,3 +63,13 @@ class Queue:
             self.add([item])
             self._turns.remove(str(item.key.channel))
             self._turns.appendleft(str(item.key.channel))
+
+
+def left(chosen: Iterable[Waiting], worked: Sequence[SetKey]) -> list[Waiting]:
+    """What of a batch was not ``worked`` on, in the order in which to put it back.
+
+    The channels that had their turn come last: else one whose sets each work alone would keep it.
+    """
+    done, channels = set(worked), {key.channel for key in worked}
+    rest = [item for item in chosen if item.key not in done]
+    return sorted(rest, key=lambda item: item.key.channel in channels)

@@ -8,11 +8,13 @@ the codes that could not be decided are named.
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,24 +27,26 @@ from batch.ingest.scan import look
 from batch.names import Folder, Kind, split
 from batch.registers import Channel, Enterprise, Grant, Interval, Mandate, Quality
 from batch.settings import Settings
-from batch.signing.verdict import NotSigned, Signed
+from batch.signing import unregistered
+from batch.signing.revocation import Sources
+from batch.signing.verdict import NotSigned, Undecided, Verdict
 from batch.signing.verification import Verifier
 from batch.states import Deferred, Part, Refused, Sealed, SealedFile, SetKey, Trigger, Verified
 from batch.storage.database import Transaction, engine_for, trying
 from batch.storage.dossiers import Dossier
 from batch.storage.instance import Instance
 from batch.storage.registers import Registers
+from batch.storage.replays import sent_before
 from batch.storage.tables import metadata
+from batch.worker.diagnosis import Files, diagnose, modified
 from batch.worker.facts import Facts
+from batch.worker.judged import Judged
 from batch.worker.serving import bind, descriptions
 
 NEVER_OFFLINE = ("130", "133", "277")
 """What depends on what was sent before or will be: a missing GO, a used name, a TD."""
-BY_REGISTERS = ("101", "103", "108", "125", "153", "154", "155", "230")
-"""What only the registers know: the channel, its certificate, its services, its mandates."""
-
-
-PRESUMED = Signed("presumed", "", "", None)
+BY_REGISTERS = ("101", "103", "108", "125", "153", "154", "155", "230", "427")
+"""What only the registers know: the channel, its quality, certificate, services and mandates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,12 @@ class Presumed:
     def trust_anchors(self) -> list[bytes]:
         return []
 
+    def intermediates(self) -> list[bytes]:
+        return []
+
+    def sources(self, certificates: Iterable[str], at: datetime) -> Sources:
+        return Sources()
+
 
 def rehearse(
     files: Sequence[Path],
@@ -114,9 +124,13 @@ def _one(
     channel = facts.registers.channel(sealed.key.channel)
     if channel is None:
         raise OperatorError(f"sender {sealed.key.channel}: the register has no such channel")
+    service = facts.service(sealed)
+    if instance is None and service is not None:
+        channel = replace(channel, quality=min(service.qualities))  # presumed to be one it takes
     home = {name: Dossier(path.parent) for name, path in paths.items()}
-    outcome = _reception(sealed, facts, channel, home, judge_signatures=instance is not None)
-    undecided = NEVER_OFFLINE if instance else tuple(sorted((*NEVER_OFFLINE, *BY_REGISTERS)))
+    outcome, waits = _reception(sealed, facts, channel, home, instance)
+    unknown = waits if instance else BY_REGISTERS
+    undecided = tuple(sorted((*NEVER_OFFLINE, *unknown)))
     key = sealed.key
     match outcome:
         case Verified():
@@ -138,7 +152,10 @@ def _forms(
     home: dict[str, Dossier],
     instance: Instance | None,
 ) -> tuple[Handled, ...]:
-    sealed = verified.sealed
+    """What the NOTI would say; nothing for a service that judges elsewhere, which gets none."""
+    sealed, service = verified.sealed, facts.service(verified.sealed)
+    if service is None or service.whole is not None:
+        return ()
     with _ledger(instance, sealed.key.folder) as transaction:
         handled = content.handle(
             verified,
@@ -164,20 +181,56 @@ def _reception(
     facts: Facts,
     channel: Channel,
     home: dict[str, Dossier],
-    *,
-    judge_signatures: bool,
-) -> Verified | Refused | Deferred:
-    """Reception as the worker does it; nothing is known here of what was accepted before."""
+    instance: Instance | None,
+) -> tuple[Verified | Refused | Deferred, tuple[str, ...]]:
+    """Reception as the worker does it; nothing is known here of what was accepted before.
+
+    With the codes that wait for a source of revocations, which is presumed to say nothing bad.
+    """
+
+    judged = Judged(facts, sealed, channel)
 
     def begin(fs: SealedFile) -> Verifier | NotSigned | None:
-        return facts.begin(sealed, channel, home[fs.name], fs) if judge_signatures else None
+        if instance is not None:
+            return judged.begin(home[fs.name], fs)
+        return unregistered.begin(home[fs.name].read(fs, limit), limit, sealed.sealed_at)
 
-    service = facts.service(sealed)
+    service, limit = facts.service(sealed), facts.settings.max_signature_bytes
     scans, signatures = look(sealed, service, lambda f: home[f.name].blocks(f), begin)
-    if not judge_signatures:
-        signatures = {f.name: PRESUMED for f in sealed.parts() if sealed.signature_of(f)}
+    if instance is None:
+        signatures = {
+            f.name: unregistered.presumed(signatures.get(f.name))
+            for f in sealed.parts()
+            if sealed.signature_of(f)
+        }
+    signatures, waits = _as_if_known(signatures)
+    files = Files(
+        sealed,
+        channel,
+        lambda f: home[f.name],
+        limit,
+        partial(_sent_before, instance, sealed.key),
+        sys.maxsize,  # nobody else waits for it
+        changed=lambda f: modified(home[f.name].path / f.name),
+    )
     wanted = facts.reception(sealed, channel, scans, signatures, replays={})
-    return reception.judge(sealed, wanted)
+    outcome = reception.judge(sealed, replace(wanted, diagnoses=diagnose(files, signatures)))
+    return outcome, waits
+
+
+def _as_if_known(signatures: Mapping[str, Verdict]) -> tuple[dict[str, Verdict], tuple[str, ...]]:
+    """The verdicts as if nothing were revoked that may be; and the codes that wait for it."""
+    unknown = {name for name, found in signatures.items() if isinstance(found, Undecided)}
+    known = unregistered.PRESUMED
+    judged = {name: known if name in unknown else found for name, found in signatures.items()}
+    return judged, ("153",) if unknown else ()
+
+
+def _sent_before(instance: Instance | None, key: SetKey, sha256: str) -> str | None:
+    if instance is None:
+        return None
+    engine = instance.test if key.folder.is_test else instance.production
+    return sent_before(engine, key, sha256)
 
 
 def _presumed_sealed(

@@ -5,6 +5,7 @@
 import com.jcraft.jsch.ChannelSftp;
 import com.jcraft.jsch.JSch;
 import com.jcraft.jsch.Session;
+import com.jcraft.jsch.SftpException;
 import java.io.File;
 import java.util.List;
 
@@ -29,6 +30,14 @@ public class WithJsch {
         }
     }
 
+    private static void remove(ChannelSftp sftp, String path) throws SftpException {
+        try {
+            sftp.rm(path);
+        } catch (SftpException error) {
+            if (error.id != ChannelSftp.SSH_FX_NO_SUCH_FILE) throw error;
+        }
+    }
+
     private static void carryOut(ChannelSftp sftp, String order, String stem) throws Exception {
         String fi = "FI." + stem + ".1.1";
         switch (order) {
@@ -50,7 +59,7 @@ public class WithJsch {
                 sftp.get("OUT/*", "answers");
                 break;
             case "delete":
-                for (String name : new File("answers").list()) sftp.rm("OUT/" + name);
+                for (String name : new File("answers").list()) remove(sftp, "OUT/" + name);
                 break;
             default:
                 throw new IllegalArgumentException(order);

@@ -7,6 +7,7 @@ the host's key in OpenSSH's form.
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import asyncssh
@@ -41,7 +42,8 @@ async def fetch(sftp: asyncssh.SFTPClient, _stem: str) -> None:
 
 async def delete(sftp: asyncssh.SFTPClient, _stem: str) -> None:
     for path in Path("answers").iterdir():
-        await sftp.remove(f"OUT/{path.name}")
+        with suppress(asyncssh.SFTPNoSuchFile):
+            await sftp.remove(f"OUT/{path.name}")
 
 
 ORDERS = {

@@ -7,6 +7,7 @@ the host's key in OpenSSH's form.
 import os
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import paramiko
@@ -45,7 +46,8 @@ def fetch(sftp: paramiko.SFTPClient, _stem: str) -> None:
 
 def delete(sftp: paramiko.SFTPClient, _stem: str) -> None:
     for path in Path("answers").iterdir():
-        sftp.remove(f"OUT/{path.name}")
+        with suppress(FileNotFoundError):
+            sftp.remove(f"OUT/{path.name}")
 
 
 ORDERS = {

@@ -30,7 +30,7 @@ const orders = {
       await sftp.fastGet(`OUT/${found.name}`, `answers/${found.name}`);
   },
   async delete(sftp) {
-    for (const name of fs.readdirSync("answers")) await sftp.delete(`OUT/${name}`);
+    for (const name of fs.readdirSync("answers")) await sftp.delete(`OUT/${name}`, true);
   },
 };
 

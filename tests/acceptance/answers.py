@@ -111,7 +111,7 @@ class Outbox:
     def about(self, stem: str) -> list[Answer]:
         """The answers seen so far about a stem (or about a name that is none), ACRF first."""
         mine = [a for a in self.seen.values() if _belongs(a.about, stem)]
-        return sorted(mine, key=lambda a: a.name)
+        return sorted(mine, key=lambda a: (a.layer, a.name))
 
     def wait(self, stem: str, count: int | None = None, seconds: float = 40.0) -> list[Answer]:
         """Until ``stem`` has ``count`` answers, or, without it, all those its ACRF announces."""

@@ -101,15 +101,19 @@ class OpenSsl:
 
     def verify(self, answer: Answer, institution: Path) -> None:
         """AssertionError unless ``openssl cms -verify`` accepts the answer."""
-        (self.home / "FO").write_bytes(answer.sent)
-        (self.home / "FS").write_bytes(answer.signature)
+        self.proved(answer.sent, answer.signature, institution)
+
+    def proved(self, sent: bytes, signature: bytes, institution: Path) -> None:
+        """The same of any two files."""
+        (self.home / "FO").write_bytes(sent)
+        (self.home / "FS").write_bytes(signature)
         run("sh", "-ec", "base64 -d FS > FS.der", cwd=self.home)
         run(
             *("openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", "FS.der"),
             *("-content", "FO", "-CAfile", institution, "-out", "verified"),
             cwd=self.home,
         )
-        assert (self.home / "verified").read_bytes() == answer.sent
+        assert (self.home / "verified").read_bytes() == sent
 
     def _config(self) -> Path:
         file = self.home / "openssl.cnf"

@@ -236,7 +236,7 @@ def test_a_go_above_the_cap_is_refused_for_now_and_taken_later(
     serving: Serving, registered: Registered
 ) -> None:
     """Its FI and FS are kept and not given up on; what had its OK before is sealed all the same."""
-    instance = serving(max_waiting_sets=2, unfinished_seconds=4)
+    instance = serving(max_waiting_sets=4, unfinished_seconds=4)
     instance.serve()
     database = instance.data / "db" / "production.sqlite"
     sealed = instance.data / "spool" / "sealed"
@@ -264,8 +264,10 @@ def test_a_go_above_the_cap_is_refused_for_now_and_taken_later(
             mail.out.wait(waiting)
         mail.put({go: b""})
     each_is_answered_once(instance, registered, [*stems, early, stem])
-    assert instance.log.count("every GO is refused for now") == 1
-    assert instance.log.count("a GO is taken again") == 1
+    assert instance.log.count("of sender 000001 are waiting, and there is room for 2 more") == 1
+    assert instance.log.count("its GOs are refused for now") == 1
+    [over] = [line for line in instance.log.splitlines() if "its GOs are taken again" in line]
+    assert '"event": "mended"' in over
 
 
 def test_a_copy_put_in_place_of_the_database_is_what_is_used(

@@ -60,6 +60,7 @@ def test_an_identical_repeat_is_taken_and_gets_no_new_answer(official: Official)
     assert len(after) == 2
 
 
+@pytest.mark.shows("ACRF-133")
 def test_other_content_under_a_used_stem_gets_its_own_133(official: Official) -> None:
     stem = official.send(_fi(3))
     receipt, _ = official.employer.out.verdict(stem)
@@ -86,6 +87,7 @@ def test_a_stem_is_used_up_by_a_refusal_too(official: Official) -> None:
     assert sorted(code for a in answers for code in a.codes) == ["ACRF-125", "ACRF-133"]
 
 
+@pytest.mark.shows("ACRF-133")
 def test_the_same_fi_under_a_new_stem_is_a_replay_once_it_was_accepted(official: Official) -> None:
     official.employer.out.verdict(official.send(_fi(7)))
     assert official.employer.out.codes(official.send(_fi(7))) == ["ACRF-133"]
@@ -101,6 +103,7 @@ def test_the_same_fi_after_a_wrong_fs_is_judged_afresh(official: Official) -> No
     assert _account(official, 8) == ["R/sets/8"]
 
 
+@pytest.mark.shows("ACRF-277")
 def test_a_cancelled_set_is_answered_by_277(official: Official) -> None:
     """TD comes before GO; a GO that comes later finds nothing to start."""
     stem = new_stem("000001")
@@ -243,6 +246,7 @@ def test_the_inbox_is_empty_once_all_is_answered(official: Official) -> None:
     assert not [name for name in official.employer.names("IN") if stem in name]
 
 
+@pytest.mark.shows("NOTI-101", "NOTI-155", "NOTI-230")
 def test_a_mandatary_speaks_for_its_clients_alone(official: Official) -> None:
     """One file for five employers: each form by its own mandate."""
     own, client, _ = CLIENTS

@@ -53,7 +53,7 @@ def test_the_library_s_own_defaults_fail() -> None:
     """Else the tool would prove nothing."""
 
     async def run() -> subprocess.CompletedProcess[str]:
-        key = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
+        key = asyncssh.generate_private_key("ssh-ed25519")  # at which nothing can be found
         listening = await asyncssh.listen(
             "127.0.0.1", 0, server_factory=asyncssh.SSHServer, server_host_keys=[key], config=None
         )

@@ -22,7 +22,8 @@ from batch.names import Folder
 from batch.storage import dossiers, recovery, sealing
 from batch.storage.inbox import Inbox
 from batch.storage.layout import Layout
-from batch.storage.spool import SenderHome, Upload
+from batch.storage.spool import SenderHome
+from batch.storage.upload import Upload
 from batch.worker.loop import Worker
 from tests.crash.model.ground import Ground
 from tests.crash.model.machine import Channel
@@ -112,7 +113,7 @@ def a_lost_connection_publishes(patch: pytest.MonkeyPatch) -> None:
     abandon = Upload.abandon
 
     def publish(self: Upload) -> None:
-        if self._poison is None and self._descriptor >= 0:
+        if self._poison is None and (self._descriptor >= 0 or self._path is None):
             self.publish()
         abandon(self)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -108,4 +109,17 @@ def test_what_is_no_private_key_is_named(keys: HostKeys, content: bytes) -> None
     path.chmod(0o600)
     path.write_bytes(content)
     with pytest.raises(InstanceError, match="ssh_host_ed25519_key"):
+        keys.held()
+
+
+@pytest.mark.needs("ssh-keygen")
+@pytest.mark.parametrize("name", ["ssh_host_ed25519_key", "ssh_host_ecdsa_key"])
+@pytest.mark.parametrize("kind", [("rsa", "2048"), ("ecdsa", "384")])
+def test_a_key_of_another_kind_is_named(keys: HostKeys, name: str, kind: tuple[str, str]) -> None:
+    """As when the host's own keys are copied here."""
+    path = keys._directory / name
+    path.unlink()
+    command = ["ssh-keygen", "-q", "-t", kind[0], "-b", kind[1], "-N", "", "-f", str(path)]
+    subprocess.run(command, check=True, timeout=60)
+    with pytest.raises(InstanceError, match=f"{name}: not an? (Ed25519|ECDSA P-256) key"):
         keys.held()

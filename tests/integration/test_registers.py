@@ -153,7 +153,7 @@ def test_sender_numbers_are_given_out_in_order_and_never_again(registers: Regist
         ("not in the trust.*trust add", {"certificate": pki("of-the-other-authority.pem")}),
         ("not in the trust", {"certificate": pki("self-signed.pem")}),
         ("certificate: ", {"certificate": b"no certificate"}),
-        ("certificate: .* 2 cert", {"certificate": pki("tester.pem") + pki("trusted-ca.pem")}),
+        ("certificate: .* 2 are not", {"certificate": pki("tester.pem") + pki("weak.pem")}),
     ],
 )
 def test_a_channel_is_not_opened_when_anything_is_wrong(

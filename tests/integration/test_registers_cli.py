@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from typer import Typer
 from typer.main import get_group
 
 from batch.cli import registers as commands
+from batch.cli import trust as trust_commands
 from batch.errors import OperatorError
+from batch.names import BRUSSELS
 from batch.storage.database import engine_for
 from batch.storage.register_files import TrustKind
 from batch.storage.registers_admin import RegistersAdmin
@@ -139,6 +141,44 @@ def test_a_channel_is_opened_changed_and_closed(command: Command, tmp_path: Path
     assert (shown["closed_at"], shown["grants"]) == (closed["closed_at"], closed["grants"])
 
 
+def test_sha1_in_signatures_is_a_dated_exception_with_a_reason(command: Command) -> None:
+    command(*OPEN)
+    today = datetime.now(BRUSSELS).date()
+    last = today + timedelta(days=30)
+    given = ("channel", "sha1", "1", "--until", str(last), "--reason", "new software in spring")
+    (held,) = command(*given, "--json").answer["exceptions"]
+    assert (held["what"], held["reason"]) == ("sha1", "new software in spring")
+    end = datetime.fromisoformat(held["until"]).astimezone(BRUSSELS)
+    assert (end.date(), end.hour) == (last + timedelta(days=1), 0)
+    assert command(*given, "--json").answer["exceptions"] == [held]  # it holds already
+    assert "new software in spring" in command("channel", "show", "1").out
+    shorter = (*given[:4], str(today), *given[5:])
+    (ended, now) = command(*shorter, "--json").answer["exceptions"]
+    assert ended["until"] == now["since"]
+    ended_too = command("channel", "sha1", "1", "--off", "--json").answer["exceptions"]
+    assert all(e["until"] <= datetime.now(UTC).isoformat() for e in ended_too)
+    assert "no longer" in command("channel", "sha1", "1", "--off").out
+
+
+def test_an_exception_without_end_or_reason_is_refused(command: Command) -> None:
+    command(*OPEN)
+    today = str(datetime.now(BRUSSELS).date())
+    until, why = ("--until", today), ("--reason", "x")
+    for words, told in {
+        (): "give --until DATE and --reason TEXT, or --off alone",
+        ("--until", "2099-01-01", *why): "at the latest",
+        ("--until", "2020-01-01", *why): "give a day from today on",
+        ("--until", "tomorrow", *why): "give a day like 2026-12-31",
+        ("--until", "9999-12-31", *why): "within a year",
+        (*until, "--reason", " "): "1 to 200 printable characters",
+        until: "give --until DATE and --reason TEXT",
+        ("--off", *why): "--off alone",
+    }.items():
+        done = command("channel", "sha1", "1", *words)
+        assert (done.code, told in " ".join(done.err.split())) == (1, True), done
+    assert command("channel", "show", "1", "--json").answer["exceptions"] == []
+
+
 def test_sha1_signatures_are_a_switch_of_one_channel(command: Command) -> None:
     assert command(*OPEN, "--json").answer["legacy"] is False
     assert command("channel", "legacy", "1", "on", "--json").answer["legacy"] is True
@@ -238,7 +278,7 @@ GROUPS: dict[str, Typer] = {
     "enterprise": commands.enterprise,
     "channel": commands.channel,
     "mandate": commands.mandate,
-    "trust": commands.trust,
+    "trust": trust_commands.trust,
 }
 
 

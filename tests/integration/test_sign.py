@@ -140,3 +140,13 @@ def test_a_missing_option_is_wrong_syntax(fi: Path) -> None:
     with pytest.raises(SystemExit) as ended:
         run(["sign", str(fi)])
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(("by", "words"), [("expired", "153"), ("encryption-only", "153")])
+def test_what_the_channel_would_refuse_does_not_stay(
+    fi: Path, by: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sign(fi, by=by) == 1
+    assert sorted(path.name for path in fi.parent.iterdir()) == [fi.name]
+    said = capsys.readouterr().err
+    assert f"would refuse it with {words}" in " ".join(said.split())

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stdnum.be import ssn
 
 from batch.identifiers import (
     EnterpriseNumber,
@@ -48,6 +49,17 @@ def test_no_inss(text: str) -> None:
 def checks(front: int) -> set[int]:
     """The check digits of the first nine digits: born before 2000, and from 2000 on."""
     return {97 - front % 97, 97 - (front + 2_000_000_000) % 97}
+
+
+@given(st.integers(0, 10**9 - 1), st.integers(0, 1))
+def test_an_inss_is_right_where_stdnum_says_so(front: int, century: int) -> None:
+    text = f"{front:09d}{97 - (front + century * 2_000_000_000) % 97:02d}"
+    try:
+        found = Inss.parse(text)
+    except InvalidIdentifier:
+        assert not ssn.is_valid(text)
+    else:
+        assert (str(found), ssn.is_valid(text)) == (text, True)
 
 
 @given(st.integers(0, 10**11 - 1))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch import journal
+from batch import journal, masking
 
 INSS_BEFORE_2000 = "85073003328"
 INSS_AFTER_2000 = "17073003384"
@@ -29,13 +29,13 @@ INSS_AFTER_2000 = "17073003384"
     ],
 )
 def test_what_looks_like_an_inss_is_masked(text: str) -> None:
-    masked = journal.without_inss(None, "", {"reason": f"bad value {text}!", "names": [text]})
+    masked = masking.without_inss(None, "", {"reason": f"bad value {text}!", "names": [text]})
     assert "[INSS]" in masked["reason"]
     assert "[INSS]" in masked["names"][0]
 
 
 def test_an_inss_given_as_a_number_is_masked_and_sizes_are_not() -> None:
-    masked = journal.without_inss(None, "", {"a": int(INSS_BEFORE_2000), "size": 97, "ok": True})
+    masked = masking.without_inss(None, "", {"a": int(INSS_BEFORE_2000), "size": 97, "ok": True})
     assert masked == {"a": "[INSS]", "size": 97, "ok": True}
 
 
@@ -51,16 +51,16 @@ def test_an_inss_given_as_a_number_is_masked_and_sizes_are_not() -> None:
     ],
 )
 def test_names_and_other_numbers_stay_readable(text: str) -> None:
-    assert journal.without_inss(None, "", {"text": text}) == {"text": text}
+    assert masking.without_inss(None, "", {"text": text}) == {"text": text}
 
 
 @given(st.text(max_size=400) | st.binary(max_size=100))
 def test_no_value_forges_or_floods_a_line(value: object) -> None:
-    plain = journal.plain_text(None, "", {"user": value, "names": [value]})
+    plain = masking.plain_text(None, "", {"user": value, "names": [value]})
     for text in (plain["user"], *plain["names"]):
         assert text.isascii()
         assert text.isprintable() or text == ""
-        assert len(text) <= journal.LONGEST
+        assert len(text) <= masking.LONGEST
 
 
 def test_a_line_is_one_json_object_that_begins_with_time_and_event(

@@ -35,6 +35,18 @@ def test_the_defaults_are_those_of_the_contract(monkeypatch: pytest.MonkeyPatch)
     assert settings.max_forms == 1_000_000
     assert settings.max_parts == 9
     assert settings.max_attempts == 3
+    assert settings.undecided_hours == 24
+
+
+def test_nothing_is_measured_or_asked_of_private_places_unless_that_is_set() -> None:
+    settings = load()
+    assert (settings.metrics_port, settings.revocation_private) == (0, False)
+    assert settings.revocation_fetch
+
+
+def test_an_address_may_connect_twenty_times_a_second_by_default() -> None:
+    """Clients of the field reconnect for each file, and one office shares an address."""
+    assert load().connections_per_second >= 20
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
@@ -79,6 +91,10 @@ WRONG: list[tuple[str, Any]] = [
     ("max_attempts", 0),
     ("max_file_bytes", 0),
     ("too_old_days", 0),
+    ("undecided_hours", 0),
+    ("undecided_hours", "inf"),
+    ("metrics_port", 65536),
+    ("metrics_port", -1),
 ]
 
 

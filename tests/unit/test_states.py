@@ -130,6 +130,12 @@ def test_a_signature_has_the_otherwise_identical_name(end: str) -> None:
     assert found.name == f"FS.{STEM}{end}"
 
 
+def test_a_stem_of_empty_elements_names_a_set_like_any_other() -> None:
+    key = SetKey(SenderNumber.parse("1"), Folder.IN, "....", 1)
+    assert SetKey.parse(str(key)) == key
+    assert not str(key).startswith(".")
+
+
 def test_a_signature_of_another_part_is_none() -> None:
     given_set = sealed(f"FI.{STEM}.2.1", f"FS.{STEM}.2.2")
     assert given_set.signature_of(given_set.parts()[0]) is None

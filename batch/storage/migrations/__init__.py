@@ -13,7 +13,7 @@ from batch.storage.database import Demand, Stranger, reading, writing
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0003"
+HEAD = "0006"
 """The version this program works with: the last in ``versions``."""
 
 OURS = Demand("SELECT version_num FROM alembic_version", HEAD)

@@ -185,7 +185,7 @@ def upload(folder: Folder, name: str, data: bytes, *, keep: bool = False) -> Act
 
 def rename(folder: Folder, old: str, new: str, *, replace: bool) -> Act:
     return Act(
-        lambda world: world.home.rename(folder, old, new, replace=replace),
+        lambda world: world.home.rename(folder, old, new, replace=replace, limit=LIMIT),
         lambda model: model.rename(folder, old, new, replace=replace),
     )
 

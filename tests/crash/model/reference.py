@@ -129,6 +129,8 @@ class Model:
         self.inbox[folder][name] = File(data, copied=True)
 
     def sweep(self, folder: Folder, *, incomplete: bool, unfinished: bool, unsettled: bool) -> None:
+        """What was started or cancelled comes before what is given up; each in order of stems."""
+        due: list[tuple[bool, str, str]] = []
         for stem in sorted({parts(name)[1] for name in self.inbox[folder]}):
             names = self._names(folder, stem)
             fresh = {name: f for name, f in names.items() if not f.sealed}
@@ -144,7 +146,9 @@ class Model:
             else:
                 trigger = "UNFINISHED" if unfinished else ""
             if trigger:
-                self._seal(folder, stem, trigger)
+                due.append((trigger in ("UNREADABLE", "UNFINISHED"), stem, trigger))
+        for _, stem, trigger in sorted(due):
+            self._seal(folder, stem, trigger)
 
     def _arrive(self, folder: Folder, name: str, file: File) -> None:
         kind, stem = parts(name)
@@ -235,10 +239,10 @@ class Model:
 
     def _codes(self, content: Content) -> frozenset[str]:
         if content.trigger == "UNREADABLE":
-            kind = content.stem.removeprefix("@").split(".")[0]
-            return frozenset(
-                {{"FI": "131", "FS": "132", "GO": "107", "TD": "107"}.get(kind, "129")}
-            )
+            kind, *rest = content.stem.removeprefix("@").split(".")
+            malformed = {"FI": "131", "FS": "132", "GO": "107", "TD": "107"}
+            no_letter = {"144"} if kind in malformed and not any(rest[4:5]) else set()
+            return frozenset({malformed.get(kind, "129"), *no_letter})
         if content.trigger == "TD":
             return frozenset({"277"})
         fi, fs, letter = content.data("FI"), content.data("FS"), content.stem[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import queue
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -78,8 +79,10 @@ class _Answers:
 class Bare:
     """One connection after its key exchange; each request gives the kind of the answer."""
 
-    def __init__(self, port: int) -> None:
-        self.transport = paramiko.Transport(("127.0.0.1", port))
+    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+        self.transport = paramiko.Transport(
+            socket.create_connection(("127.0.0.1", port), 20, (address, 0))
+        )
         self._came: queue.Queue[tuple[int, bytes]] = queue.Queue()
         self.transport.start_client(timeout=20)
         self.transport.auth_handler = _Answers(self._came)  # type: ignore[assignment]

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from tests.integration.sftp_server.support import Running
+from tests.integration.sftp_server.support import Running, told
 
 
 def test_a_file_goes_up_is_listed_renamed_read_back_and_removed(running: Running) -> None:
@@ -36,6 +36,38 @@ def test_an_answer_is_read_and_removed_but_not_written(running: Running) -> None
                 sftp.open(f"/OUT/{hostile}", "w").close()
         sftp.remove("/OUT/FO.x")
         assert sftp.listdir("/OUT") == []
+
+
+@pytest.mark.parametrize("modified", [-(2**31), -1, 2**33])
+def test_a_file_of_any_time_is_listed_and_read(running: Running, modified: int) -> None:
+    """An operator's copy may carry a time that version 3 has no number for."""
+    with running.sftp() as sftp:
+        path = running.outbox / "FO.old"
+        path.write_bytes(b"answer")
+        os.utime(path, (modified, modified))
+        [listed] = sftp.listdir_attr("/OUT")
+        with sftp.open("/OUT/FO.old") as answer:
+            told = {listed.st_mtime, sftp.stat("/OUT/FO.old").st_mtime, answer.stat().st_mtime}
+            assert answer.read() == b"answer"
+        assert told == {0 if modified < 0 else 2**32 - 1}
+        sftp.remove("/OUT/FO.old")
+
+
+def test_a_directory_in_place_of_a_file_is_told_to_sender_and_operator(
+    running: Running, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with running.sftp() as sftp:
+        sftp.putfo(io.BytesIO(b"whole"), "/IN/other")
+        (running.inbox / "mistake").mkdir()
+        with pytest.raises(FileNotFoundError):  # its CLOSE was refused, which paramiko keeps quiet
+            sftp.putfo(io.BytesIO(b"new"), "/IN/mistake")
+        for rename in (sftp.rename, sftp.posix_rename):
+            with pytest.raises(PermissionError, match="tell its operator"):
+                rename("/IN/other", "/IN/mistake")
+        assert "a directory mistake lies in IN of sender 000001" in told(capfd, "problem")
+        (running.inbox / "mistake").rmdir()
+        sftp.posix_rename("/IN/other", "/IN/mistake")
+        sftp.remove("/IN/mistake")
 
 
 def test_two_senders_see_nothing_of_each_other(running: Running) -> None:

@@ -7,8 +7,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from batch.sftp_server.protocol import Packet, Status
-from tests.integration.sftp_server.support import FRESH, Raw, Running, offset
+from batch.identifiers import SenderNumber
+from batch.settings import load
+from batch.sftp_server.descriptors import Files
+from batch.sftp_server.operations import Operations
+from batch.sftp_server.protocol import OpenDirectory, Packet, Status
+from tests.integration.sftp_server.support import EXCLUSIVE, FRESH, Raw, Running, offset
 
 READ, TIMES, MODE, SIZE = 0x01, 0x08, 0x04, 0x01
 CONTENT = b"content"
@@ -123,3 +127,47 @@ def test_a_handle_is_its_sessions_own(running: Running) -> None:
             assert found == Packet.STATUS, name
             assert struct.unpack(">I", rest[:4])[0] == Status.FAILURE, name
         assert REQUESTS["read"](mine, handle)[1][4:] == CONTENT
+
+
+@pytest.mark.parametrize("sent", [b"", b"abc"])
+def test_a_write_of_nothing_makes_no_size_and_no_gap(
+    running: Running, raw: Raw, sent: bytes
+) -> None:
+    handle = raw.open(b"/IN/nothing", FRESH)
+    if sent:
+        assert raw.status(Packet.WRITE, handle, 0, 0, sent)[0] == Status.OK
+    assert raw.status(Packet.WRITE, handle, 0, 1000, b"")[0] == Status.OK
+    attributes = raw.ask(Packet.FSTAT, handle)[1]
+    assert int.from_bytes(attributes[4:12], "big") == len(sent)
+    assert raw.status(Packet.CLOSE, handle)[0] == Status.OK
+    assert (running.inbox / "nothing").read_bytes() == sent
+    assert raw.status(Packet.REMOVE, b"/IN/nothing")[0] == Status.OK
+
+
+def test_of_two_that_make_one_new_file_the_second_is_refused(running: Running, raw: Raw) -> None:
+    with Raw(running) as other:
+        first, second = (each.open(b"/IN/only", FRESH | EXCLUSIVE) for each in (raw, other))
+        assert raw.status(Packet.WRITE, first, 0, 0, b"first")[0] == Status.OK
+        assert other.status(Packet.WRITE, second, 0, 0, b"second")[0] == Status.OK
+        assert raw.status(Packet.CLOSE, first)[0] == Status.OK
+        refused = other.status(Packet.CLOSE, second)
+    assert refused == (Status.FAILURE, "a file of this name is there already")
+    assert (running.inbox / "only").read_bytes() == b"first"
+    assert raw.status(Packet.REMOVE, b"/IN/only")[0] == Status.OK
+
+
+def test_a_share_that_is_used_up_is_told_as_such_and_is_no_problem(
+    running: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sender that opens all it may is no error of the server's."""
+    home = running.instance.spool.sender(SenderNumber("000006"))
+    settings = load(data=running.instance.layout.data)
+    operations = Operations(home, settings, Files(1).of(home.sender))
+    replies = [operations.answer(OpenDirectory(number, b"/IN")) for number in (1, 2)]
+    first, second = (r if isinstance(r, bytes) else r.do() for r in replies)
+    operations.abandon()
+    assert (first[4], second[4]) == (Packet.HANDLE, Packet.STATUS)
+    written = capsys.readouterr().err.splitlines()  # sessions of other tests end in it as well
+    [line] = [each for each in written if '"event": "session_ended"' not in each]
+    assert '"event": "operation_failed"' in line
+    assert "too many files open" in line

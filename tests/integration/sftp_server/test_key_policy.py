@@ -17,6 +17,7 @@ from batch.storage.database import writing
 from batch.storage.register_files import login_key
 from tests.integration.sftp_server.bare import FAILURE, PK_OK, Bare, string
 from tests.integration.sftp_server.support import Running, make_instance, register, serving
+from tests.unit.signing import broken
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 
@@ -25,7 +26,9 @@ def blob(line: bytes) -> bytes:
     return base64.b64decode(line.split()[1])
 
 
-def made(key: ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey) -> bytes:
+def made(
+    key: ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+) -> bytes:
     return blob(key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH))
 
 
@@ -66,6 +69,8 @@ REFUSED = {
     "rsa 2047": rsa_of(2047),
     "rsa 8193": rsa_of(8193),
     "rsa 16384": rsa_of(16384),
+    "rsa by a broken chip": made(broken.public(broken.ROCA)),
+    "rsa of close primes": made(broken.public(broken.CLOSE)),
     "p-521": curve(ec.SECP521R1()),
     "ed448": string("ssh-ed448") + string(ED448.public_bytes(Encoding.Raw, PublicFormat.Raw)),
     "dsa": string("ssh-dss") + mpint(1 << 1023) + mpint(1 << 159) + mpint(2) + mpint(4),

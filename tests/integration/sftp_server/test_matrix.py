@@ -29,8 +29,10 @@ from tests.integration.sftp_server.support import (
 
 READ, TIMES, MODE, SIZE = 0x01, 0x08, 0x04, 0x01
 CONTENT = b"content"
+NEW = b"new"
+"""What each opening for writing writes, at the beginning of the file."""
 SPARE = b"spare"
-"""A stored file beside the others, to be renamed and linked."""
+"""A stored file beside the others, to be renamed and linked; it holds its name."""
 
 INBOXES, OUTBOXES = ("IN", "INTEST"), ("OUT", "OUTTEST")
 PLACES = {
@@ -54,7 +56,7 @@ ANSWERS = """
     lstat          ok     ok     ok     absent ok     ok     ok     absent ok     absent
     space          ok     ok     ok     absent ok     ok     ok     absent ok     absent
     real path      ok     ok     ok     ok     ok     ok     ok     ok     ok     absent
-    open directory ok     ok     ok     failed failed failed failed failed failed absent
+    open directory ok     ok     ok     absent absent absent absent absent absent absent
     read           failed failed failed absent absent ok     ok     absent ok     absent
     upload         denied failed failed ok     ok     ok     ok     denied denied denied
     resume         denied failed failed ok     ok     ok     denied denied denied denied
@@ -66,9 +68,9 @@ ANSWERS = """
     same size      denied denied denied absent ok     ok     ok     absent ok     absent
     other size     denied denied denied absent denied denied denied absent denied absent
     remove         denied denied denied absent absent ok     denied absent ok     absent
-    rename away    denied denied denied absent absent ok     denied denied denied denied
+    rename away    denied denied denied absent absent ok     denied denied denied absent
     rename onto    denied denied denied ok     ok     failed ok     denied denied denied
-    posix away     denied denied denied absent absent ok     denied denied denied denied
+    posix away     denied denied denied absent absent ok     denied denied denied absent
     posix onto     denied denied denied ok     ok     ok     ok     denied denied denied
     make directory never  never  never  never  never  never  never  never  never  never
     drop directory never  never  never  never  never  never  never  never  never  never
@@ -108,6 +110,8 @@ class Desk:
         """The status of a request; what it opened is closed again, and that counts."""
         found, rest = self.raw.ask(kind, *fields)
         if found == Packet.HANDLE:
+            if kind is Packet.OPEN and fields[1] != READ:
+                assert self.raw.status(Packet.WRITE, rest[4:], *offset(0), NEW)[0] == Status.OK
             return self.raw.status(Packet.CLOSE, rest[4:])[0]
         if found != Packet.STATUS:
             return Status.OK
@@ -138,12 +142,17 @@ class Desk:
         home.mkdir(exist_ok=True)
         for folder in INBOXES:
             (self.root / folder / "stored").write_bytes(CONTENT)
-            (self.root / folder / SPARE.decode()).write_bytes(CONTENT)
+            (self.root / folder / SPARE.decode()).write_bytes(SPARE)
             (self.root / folder / "sealed").write_bytes(CONTENT)
             (home / folder).unlink(missing_ok=True)
             os.link(self.root / folder / "sealed", home / folder)
         for folder in OUTBOXES:
             (self.root / folder / "answer").write_bytes(CONTENT)
+
+    def at(self, path: str) -> bytes | None:
+        """What is stored under a path; None where nothing is."""
+        file = self.root / path.removeprefix("/")
+        return file.read_bytes() if file.is_file() else None
 
     def seen(self) -> dict[str, tuple[int, int, int, bytes]]:
         """Every file of the instance but locks and databases: inode, mode, time and bytes."""
@@ -221,7 +230,28 @@ def test_every_request_has_its_row() -> None:
     assert len(CELLS) > 400
 
 
-LOOKS = ("stat", "lstat", "real path", "read", "open directory")
+LOOKS = ("stat", "lstat", "space", "real path", "read", "open directory")
+OVER = NEW + CONTENT[len(NEW) :]
+EFFECTS: dict[str, tuple[bytes | None, bytes | None]] = {
+    "upload": (NEW, NEW),
+    "resume": (OVER, NEW),
+    "append": (CONTENT + NEW, NEW),
+    "create new": (None, NEW),
+    "write existing": (OVER, None),
+    "remove": (None, None),
+    "rename away": (None, None),
+    "rename onto": (SPARE, SPARE),
+    "posix away": (None, None),
+    "posix onto": (SPARE, SPARE),
+}
+"""What is stored at the path once it was done, where CONTENT was before, and where nothing was."""
+ASIDE = {
+    "rename away": ("away", CONTENT),
+    "posix away": ("away", CONTENT),
+    "rename onto": ("spare", None),
+    "posix onto": ("spare", None),
+}
+"""And under the other name of a rename."""
 
 
 @contextmanager
@@ -242,10 +272,16 @@ def as_it_must_be(desk: Desk, path: str) -> Iterator[bytes]:
 def test_what_comes_of(desk: Desk, request_: str, path: str, wanted: str) -> None:
     desk.arrange()
     with as_it_must_be(desk, path) as name:
-        before = desk.seen()
+        before, here = desk.seen(), name.decode()
+        fresh = desk.at(here) is None
         assert Status(REQUESTS[request_](desk, name)) is CODES[wanted]
-        unchanged = wanted != "ok" or request_ in LOOKS or request_.startswith(("set", "same"))
-        assert not unchanged or desk.seen() == before
+        if wanted != "ok" or request_ in LOOKS or request_.startswith(("set", "same")):
+            assert desk.seen() == before
+            return
+        assert desk.at(here) == EFFECTS[request_][fresh]
+        if request_ in ASIDE:
+            other, content = ASIDE[request_]
+            assert desk.at(f"{here.rpartition('/')[0]}/{other}") == content
 
 
 WHY = {
@@ -263,7 +299,8 @@ WHY = {
     ("upload", "root"): "nothing is written here; use IN or INTEST",
     ("upload", "inbox"): "this is a directory, not a file",
     ("remove", "inbox"): "the four folders stay as they are",
-    ("open directory", "stored"): "this is a file, not a directory",
+    ("open directory", "stored"): "only the root, IN, OUT, INTEST and OUTTEST can be listed",
+    ("open directory", "free"): "only the root, IN, OUT, INTEST and OUTTEST can be listed",
     ("other size", "stored"): "a file cannot be cut or grown here; send it again",
     ("remove", "free"): "no such file",
     ("make directory", "inbox"): "no directories are made here; put files in IN or INTEST",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -89,7 +90,7 @@ def test_what_a_login_saw_is_remembered_before_the_next_look(
 
 
 def test_memory_is_not_asked_once_the_registers_are_back(
-    instance: Instance, memory: Memory
+    instance: Instance, memory: Memory, capfd: pytest.CaptureFixture[str]
 ) -> None:
     memory.refresh()
     with away(instance):
@@ -99,3 +100,8 @@ def test_memory_is_not_asked_once_the_registers_are_back(
     time.sleep(AWAY_SECONDS)
     assert memory.channel_of_user("alice") is None
     assert memory.channel_of_user("carol") is not None
+    told = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [(line["event"], line.get("level")) for line in told] == [
+        ("problem", "error"),
+        ("mended", None),
+    ]

@@ -7,6 +7,7 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -19,10 +20,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from batch.errors import InstanceError
+from batch.identifiers import SenderNumber
 from batch.settings import load
 from batch.sftp_server.descriptors import MOST_NAMES
 from batch.sftp_server.protocol import MAX_DATA, Packet, Status
-from batch.sftp_server.server import main
+from batch.sftp_server.server import DRAIN_SECONDS, LAST_SECONDS, main
+from batch.storage import durable
 from batch.storage.instance import Instance
 from tests.integration.sftp_server.support import (
     FRESH,
@@ -92,6 +95,40 @@ def test_sigterm_drains_and_abandons_what_is_open(stopped: Running) -> None:
         with pytest.raises((EOFError, OSError)):
             raw.receive()
         raw.transport.close()
+
+
+def test_sigterm_ends_the_server_in_its_time_though_threads_hang(stopped: Running) -> None:
+    """They wait for a lock as for a disk that hangs; nobody is told OK, and no file gets a name."""
+    layout = stopped.instance.layout
+    with process(stopped) as (running, server), Raw(running) as raw, ExitStack() as held:
+        handle = raw.open(b"/IN/stuck", FRESH)
+        held.enter_context(durable.locked(layout.lock_of(SenderNumber("000001"))))
+        raw.send(bytes([Packet.CLOSE]) + struct.pack(">I", 9) + text(handle))
+        asked = time.monotonic()
+        server.send_signal(signal.SIGTERM)
+        _, err = server.communicate(timeout=60)
+        assert time.monotonic() - asked < DRAIN_SECONDS + LAST_SECONDS + 2
+        assert server.returncode == 0
+        assert '"event": "stopped"' in err
+        assert "threads that still wait for the disk: 1;" in err
+        held.close()
+        assert not (running.inbox / "stuck").exists()
+        with pytest.raises((EOFError, OSError)):
+            raw.receive()
+
+
+def test_a_directory_among_the_uploads_is_told_and_left(stopped: Running) -> None:
+    mistake, left = (stopped.instance.layout.up / name for name in ("mistake", "left"))
+    mistake.mkdir()
+    left.touch()
+    with process(stopped) as (running, server):
+        with Raw(running) as raw:
+            assert raw.status(Packet.CLOSE, raw.open(b"/IN/after", FRESH))[0] == Status.OK
+        server.send_signal(signal.SIGTERM)
+        _, err = server.communicate(timeout=20)
+    assert "mistake is a directory among the uploads" in err
+    assert stopped.being_uploaded() == ["mistake"]
+    mistake.rmdir()
 
 
 def test_the_port_is_free_again_right_after_a_kill(stopped: Running) -> None:

@@ -135,3 +135,14 @@ def test_df_of_openssh_shows_it(small: Running, tmp_path: Path) -> None:
         ["1000", "0", "1000", "1000", "0%"],
         ["5", "0", "5", "5", "0%"],
     ]
+
+
+def test_the_place_of_a_file_that_a_rename_replaced_is_free_at_once(small: Running) -> None:
+    with Raw(small) as raw:
+        for number in range(FILES):
+            put(raw, b"/IN/f%d" % number, 1)
+        assert statvfs(raw, b"/IN")[6] == 0
+        paths = b"/IN/f0", b"/IN/f1"
+        renamed = raw.status(Packet.EXTENDED, b"posix-rename@openssh.com", *paths)
+        assert renamed[0] == Status.OK
+        put(raw, b"/IN/one.more", 1)

@@ -103,7 +103,7 @@ def test_looking_goes_on_while_a_write_waits_for_the_disk(tmp_path: Path) -> Non
         read = bob.open(b"/IN/read", 1)
         handle = alice.open(b"/IN/slow", FRESH)
         write = bytes([Packet.WRITE]) + struct.pack(">I", 9) + text(handle)
-        alice.send(write + struct.pack(">Q", 0) + text(b"x" * 1000))
+        alice.send(write + struct.pack(">Q", 0) + text(b"x" * 100_000))
         for _ in range(ROUNDS):
             round_trip(bob, read)
         assert not alice.channel.recv_ready(), "the write ended too soon to tell"

@@ -18,7 +18,6 @@ from batch.errors import SpoolFault
 from batch.identifiers import SenderNumber
 from batch.names import Folder
 from batch.storage import beneath, recovery, sealing
-from batch.storage.inbox import Inbox
 from batch.storage.reconcile import archive_problems
 from tests.integration.storage.world import LIMIT, SENDER, World
 
@@ -56,7 +55,7 @@ def acts(world: World, folder: Folder) -> dict[str, Callable[[], object]]:
         one.publish()
 
     def sweep() -> None:
-        with Inbox.opened(world.instance.layout, SENDER, folder) as inbox:
+        with home.inbox(folder) as inbox:
             sealing.check_cancel_in_time(inbox, NAME)
 
     made: dict[str, Callable[[], object]] = {
@@ -64,7 +63,7 @@ def acts(world: World, folder: Folder) -> dict[str, Callable[[], object]]:
         "entry": lambda: home.entry(folder, NAME),
         "open": lambda: home.open_for_reading(folder, NAME),
         "remove": lambda: home.remove(folder, NAME),
-        "rename": lambda: home.rename(folder, NAME, "other", replace=True),
+        "rename": lambda: home.rename(folder, NAME, "other", replace=True, limit=LIMIT),
         "sweep": sweep,
     }
     if folder is Folder.IN:

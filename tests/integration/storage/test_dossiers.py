@@ -15,13 +15,12 @@ from batch.names import Folder
 from batch.signing import certificate, verification
 from batch.signing.policy import SignaturePolicy
 from batch.signing.verdict import Signed
-from batch.storage import dossiers, durable, submissions, waiting
-from batch.storage.answer_files import AnswerName
+from batch.storage import dossiers, durable, outbox, submissions
+from batch.storage.answer_files import AnswerFiles, AnswerName
 from batch.storage.database import reading, writing
 from batch.storage.dossiers import Dossier, Emission
-from batch.worker.steps import Decided
 from tests.integration.storage.conftest import MakeWorld
-from tests.integration.storage.world import RECEIVED, World
+from tests.integration.storage.world import RECEIVED, World, new_fi
 
 
 def signed(world: World, data: bytes, fs: bytes) -> bool:
@@ -37,18 +36,14 @@ def signed(world: World, data: bytes, fs: bytes) -> bool:
 def decided(world: World) -> list[Emission]:
     """A set whose ACRF is decided and committed but not shown; stopped before it could be."""
     stem = world.send_new()
-    worker = world.worker()
-    key = world.key(stem)
     engine = world.instance.production
-    home = dossiers.dossier(world.instance.layout, key)
     at = datetime.now(UTC)
-    taken = world.claim(home.sealed(), at)
-    found = worker.steps.verify(taken, home, engine, at)
-    assert isinstance(found, Decided)
+    taken = world.claim(world.manifest(stem), at)
+    found = world.verified(taken, at)
     with writing(engine) as connection:
         submissions.record_reception(connection, taken, found.outcome, found.files, at)
     with reading(engine) as connection:
-        return waiting.unshown_answers(connection, [taken.id])
+        return outbox.unshown_of(connection, [taken.id])
 
 
 def test_answers_are_signed_by_the_institution(world: World) -> None:
@@ -154,17 +149,49 @@ def test_archiving_takes_out_the_sets_own_names_only(world: World) -> None:
     assert world.path(f"FI.{stem}.1.1").read_bytes() == b"other content, on its way"
 
 
+def test_two_contents_of_a_stem_with_a_file_in_common_leave_together(world: World) -> None:
+    """Sent again with another FI and a new GO; the FS that lies there belongs to both."""
+    stem, layout = world.send_new(), world.instance.layout
+    world.put(f"FI.{stem}.1.1", new_fi())
+    world.put(f"GO.{stem}.1")
+    both = [world.key(stem, ordinal) for ordinal in (1, 2)]
+    held = [dossiers.dossier(layout, key).path / f"FS.{stem}.1.1" for key in both]
+    assert held[0].samefile(held[1])
+    dossiers.archive(layout, both)
+    assert world.listed() == []
+    assert [dossiers.dossier(layout, key).path.parent for key in both] == [layout.arch] * 2
+
+
+def mark(sha256: bytes) -> bytes:
+    """Stands for a signature."""
+    return b"signed " + sha256
+
+
+def written(home: Dossier, name: AnswerName, text: bytes) -> AnswerFiles:
+    with durable.Unsynced() as unsynced:
+        files = home.write_answer(name, [text], mark, 100, unsynced)
+        unsynced.sync()
+    return files
+
+
 def test_an_answer_may_be_written_anew_until_it_is_decided(world: World) -> None:
     stem = world.send_new()
     home: Dossier = dossiers.dossier(world.instance.layout, world.key(stem))
     for attempt, text in ((1, b"one"), (1, b"another"), (2, b"the last")):
         name = AnswerName("ACRF", "ACRF.1", attempt)
-        made = home.write_answer(name, [text], b"".join, 100)
+        made = written(home, name, text)
         assert (made.attempt, made.size, made.data_kind) == (attempt, len(text), "FO")
-        assert made.sha256 == made.signature_sha256 == hashlib.sha256(text).hexdigest()
+        assert made.sha256 == hashlib.sha256(text).hexdigest()
+        assert (
+            made.signature_sha256 == hashlib.sha256(mark(hashlib.sha256(text).digest())).hexdigest()
+        )
         files = {n: (home.path / n).read_bytes() for n in os.listdir(home.path) if "ACRF" in n}
         ours = f"@ACRF.{attempt}"
-        assert files == {f"{ours}.FO": text, f"{ours}.FS": text, f"{ours}.GO": b""}
+        assert files == {
+            f"{ours}.FO": text,
+            f"{ours}.FS": mark(hashlib.sha256(text).digest()),
+            f"{ours}.GO": b"",
+        }
 
 
 def test_an_attempt_that_was_fenced_off_leaves_the_answer_of_a_later_one_alone(
@@ -172,9 +199,10 @@ def test_an_attempt_that_was_fenced_off_leaves_the_answer_of_a_later_one_alone(
 ) -> None:
     home = dossiers.dossier(world.instance.layout, world.key(world.send_new()))
     for attempt, text in ((2, b"later"), (1, b"former")):
-        home.write_answer(AnswerName("ACRF", "ACRF.1", attempt), [text], b"".join, 100)
+        written(home, AnswerName("ACRF", "ACRF.1", attempt), text)
     assert home.answer_file("ACRF", 2, "FO").read_bytes() == b"later"
-    assert home.answer_file("ACRF", 2, "FS").read_bytes() == b"later"
+    signed_as = mark(hashlib.sha256(b"later").digest())
+    assert home.answer_file("ACRF", 2, "FS").read_bytes() == signed_as
 
 
 @pytest.mark.parametrize("kind", ["FO", "FS"])

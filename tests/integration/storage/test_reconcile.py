@@ -14,7 +14,6 @@ from sqlalchemy import event
 from batch.names import Folder
 from batch.storage import claims, quarantine, reconcile, submissions
 from batch.storage.database import writing
-from batch.worker.steps import Decided
 from tests.integration.storage.world import World
 
 NOW = datetime.now(UTC)
@@ -28,14 +27,12 @@ def home(world: World, stem: str, parent: str = "sealed") -> Path:
 def decided(world: World, stem: str, *, shown: bool) -> None:
     """Received well, its content still to be judged; its ACRF is shown, or only decided."""
     taken = world.claim(world.manifest(stem), NOW)
-    worker = world.worker()
-    made = worker.steps.verify(taken, worker._dossier(taken), world.instance.production, NOW)
-    assert isinstance(made, Decided)
+    made = world.verified(taken, NOW)
     with writing(world.instance.production) as connection:
         submissions.record_reception(connection, taken, made.outcome, made.files, NOW)
         claims.put_down(connection, [taken])
     if shown:
-        worker._show(world.instance.production, [taken])
+        world.worker()._show(world.instance.production, [taken])
 
 
 def missing_answer(world: World, stem: str) -> None:

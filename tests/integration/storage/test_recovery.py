@@ -54,6 +54,7 @@ def answered_once(world: World, stem: str, codes: list[str], seen: dict[str, byt
     return "" if world.report(stem).state == Stage.ANSWERED else world.report(stem).state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("signer", "codes", "step"), [("employer", RECEIVED, 1), ("mandatary", ["153"], 3)]
 )
@@ -153,6 +154,22 @@ def test_a_restart_leaves_nothing_of_an_upload_that_was_not_closed(world: World)
     assert world.restart() == []
     assert world.listed() == []
     assert os.listdir(world.instance.layout.up) == []
+
+
+def test_a_restart_leaves_what_an_operator_put_in_the_wrong_place(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    layout = world.instance.layout
+    (layout.up / "mistake").mkdir()
+    (layout.seal / "mistaken").touch()
+    world.begin("FI.unfinished").write(0, b"half of it")
+    half_sealed(world)
+    for _ in range(2):
+        assert world.restart() == []
+        assert (os.listdir(layout.up), os.listdir(layout.seal)) == (["mistake"], ["mistaken"])
+        said = capfd.readouterr().err
+        assert "mistake is a directory among the uploads" in said
+        assert "mistaken is a file among the sets being sealed" in said
 
 
 def test_a_half_sealed_set_is_sealed_after_the_restart(world: World) -> None:

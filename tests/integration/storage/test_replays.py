@@ -9,7 +9,6 @@ from batch.storage import claims, dossiers, quarantine, submissions
 from batch.storage.database import reading, writing
 from batch.storage.replays import Replays, replays
 from batch.worker.loop import Worker
-from batch.worker.steps import Decided
 from tests.declarations import declaration, person, right
 from tests.integration.storage.world import RECEIVED, World, files_of, new_fi, new_stem
 
@@ -46,8 +45,7 @@ def test_a_set_waits_while_another_with_its_fi_is_at_work(world: World) -> None:
     engine, layout, at = world.instance.production, world.instance.layout, datetime.now(UTC)
     home = dossiers.dossier(layout, world.key(first))
     taken = world.claim(home.sealed(), at)
-    made = world.worker().steps.verify(taken, home, engine, at)
-    assert isinstance(made, Decided)
+    made = world.verified(taken, at)
     with writing(engine) as connection:
         submissions.record_reception(connection, taken, made.outcome, made.files, at)
     world.send(files_of(second, fi))
@@ -93,8 +91,7 @@ def test_a_set_retried_after_another_with_its_fi_is_not_recorded_twice(world: Wo
     engine, layout, at = world.instance.production, world.instance.layout, datetime.now(UTC)
     home = dossiers.dossier(layout, world.key(first))
     taken = world.claim(home.sealed(), at)
-    made = world.worker().steps.verify(taken, home, engine, at)
-    assert isinstance(made, Decided)
+    made = world.verified(taken, at)
     with writing(engine) as connection:
         submissions.record_reception(connection, taken, made.outcome, made.files, at)
         again = claims.reread(connection, taken)

@@ -17,7 +17,8 @@ from batch.names import Folder
 from batch.settings import Settings
 from batch.storage import room
 from batch.storage.room import NoRoom
-from batch.storage.spool import SenderHome, Spool, Upload
+from batch.storage.spool import SenderHome, Spool
+from batch.storage.upload import Upload
 from tests.integration.storage.conftest import MakeWorld
 from tests.integration.storage.disks import disk, memory
 from tests.integration.storage.world import LIMIT, RECEIVED, SENDER, files_of, new_fi, new_stem
@@ -51,7 +52,8 @@ def left(home: SenderHome) -> list[str]:
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    return [line for line in capsys.readouterr().err.splitlines() if '"problem"' in line]
+    lines = capsys.readouterr().err.splitlines()
+    return [line for line in lines if '"problem"' in line or '"mended"' in line]
 
 
 # --- the floor --------------------------------------------------------------------------------
@@ -75,8 +77,8 @@ def test_below_the_floor_of_bytes_nothing_is_begun_until_there_is_room(
             put(home, "b", b"b")
         lines = told(capsys)
         assert len(lines) == 2
-        assert "refused" in lines[0]
-        assert "room again" in lines[1]
+        assert ('"level": "error"' in lines[0], "refused" in lines[0]) == (True, True)
+        assert ('"level": "error"' in lines[1], "room again" in lines[1]) == (False, True)
 
 
 def test_below_the_floor_of_inodes_nothing_is_begun(tmp_path: Path) -> None:
@@ -193,7 +195,7 @@ def test_what_was_taken_in_goes_on_below_the_floor(make_world: MakeWorld) -> Non
         world.put("another", b"x")
     world.home.remove(Folder.IN, "unwanted")
     for name in files:
-        world.home.rename(Folder.IN, f"{name}.part", name, replace=False)
+        world.home.rename(Folder.IN, f"{name}.part", name, replace=False, limit=LIMIT)
     world.path(list(other)[2]).touch()  # the operator drops the GO
     assert len(world.sweep().sealed) == 1
     world.work()
@@ -265,10 +267,10 @@ def test_a_disk_full_at_any_page_gives_ok_only_for_bytes_that_are_there(
 def attempt(home: SenderHome, content: bytes) -> bool:
     """Upload in blocks that fit no page; compare what was answered with what is there."""
     upload = home.begin(Folder.IN, FI, keep=False, limit=LIMIT)
-    (staging,) = home.spool.layout.up.iterdir()
     try:
         for offset in range(0, len(content), 5000):
             upload.write(offset, content[offset : offset + 5000])
+            (staging,) = home.spool.layout.up.iterdir()
             assert staging.read_bytes() == content[: offset + 5000]
     except OSError:
         with suppress(Denied):
@@ -333,6 +335,7 @@ def test_what_could_not_be_removed_is_removed_with_the_next_upload(tmp_path: Pat
     with disk(tmp_path / "disk", "ext4", 16) as place:
         home = home_on(place)
         upload = home.begin(Folder.IN, FI, keep=False, limit=LIMIT)
+        upload.write(0, b"x")
         up = home.spool.layout.up
         done = subprocess.run(["chattr", "+i", up], capture_output=True, check=False)
         if done.returncode:

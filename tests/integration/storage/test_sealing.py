@@ -16,11 +16,10 @@ from batch.ingest.receive import Ready, Waits
 from batch.names import Folder, Kind
 from batch.states import Trigger
 from batch.storage import sealing
-from batch.storage.backlog import Backlogged
 from batch.storage.dossiers import dossier
-from tests.integration.storage.conftest import MakeWorld
 from tests.integration.storage.test_spool import STRANGE
 from tests.integration.storage.world import (
+    LIMIT,
     NO_PATIENCE_BUT_FOR_GO,
     RECEIVED,
     World,
@@ -236,23 +235,13 @@ def test_a_td_after_the_seal_is_refused_with_the_reason(
             world.put(f"TD.{stem}.1")
         else:
             world.put("cancel.part")
-            world.home.rename(Folder.IN, "cancel.part", f"TD.{stem}.1", replace=False)
+            world.home.rename(Folder.IN, "cancel.part", f"TD.{stem}.1", replace=False, limit=LIMIT)
 
     with pytest.raises(Denied, match="already sealed"):
         cancel()
     assert f"TD.{stem}.1" not in world.listed()
     world.work()
     assert world.receipts(stem) == [RECEIVED]
-
-
-def test_a_go_that_began_before_too_many_wait_is_refused_at_its_close(
-    make_world: MakeWorld,
-) -> None:
-    world = make_world(max_waiting_sets=1)
-    begun = world.begin(f"GO.{new_stem()}.1")
-    world.send_new()
-    with pytest.raises(Backlogged):
-        begun.publish()
 
 
 def test_a_td_that_an_operator_copied_in_after_the_seal_leaves_no_answer(world: World) -> None:

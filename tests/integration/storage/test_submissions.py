@@ -12,6 +12,7 @@ from batch.states import Sealed, Stage
 from batch.storage import claims, dossiers, quarantine, submissions
 from batch.storage.claims import Claim, Fenced
 from batch.storage.database import reading, writing
+from batch.storage.durable import Unsynced
 from batch.worker.steps import Decided
 from tests.integration.storage.world import RECEIVED, World, files_of, new_fi, new_stem
 
@@ -29,10 +30,7 @@ def claim(world: World, one: Sealed, at: datetime = NOW) -> Claim:
 
 
 def decide(world: World, taken: Claim) -> Decided:
-    home = dossiers.dossier(world.instance.layout, taken.sealed.key)
-    made = world.worker().steps.verify(taken, home, world.instance.production, datetime.now(UTC))
-    assert isinstance(made, Decided)
-    return made
+    return world.verified(taken, datetime.now(UTC))
 
 
 def commit(world: World, made: Decided) -> None:
@@ -98,12 +96,13 @@ def test_a_fenced_ingestion_leaves_no_record(world: World) -> None:
     former, latter = claim(world, one), claim(world, one)
     home = dossiers.dossier(world.instance.layout, one.key)
     steps, engine = world.worker().steps, world.instance.production
-    with pytest.raises(Fenced), writing(engine) as connection:
-        steps.ingest(former, home, connection, NOW)
+    with Unsynced() as unsynced, pytest.raises(Fenced), writing(engine) as connection:
+        steps.ingest(former, home, connection, NOW, unsynced)
     with reading(engine) as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM ledger_object").scalar() == 0
-    with writing(engine) as connection:
-        steps.ingest(latter, home, connection, NOW)
+    with Unsynced() as unsynced, writing(engine) as connection:
+        steps.ingest(latter, home, connection, NOW, unsynced)
+        unsynced.sync()
     world.work()
     assert len(world.notifications(one.key.stem)) == 1
 

@@ -27,16 +27,18 @@ from batch.states import Sealed, SetKey
 from batch.storage import claims, dossiers, recovery, reports, sealing
 from batch.storage.claims import Claim
 from batch.storage.database import Database, writing
+from batch.storage.durable import Unsynced
 from batch.storage.inbox import Inbox, Seen
 from batch.storage.instance import Instance
 from batch.storage.layout import Layout
-from batch.storage.registers import Registers
 from batch.storage.registers_admin import NewChannel, RegistersAdmin
-from batch.storage.spool import SenderHome, Upload
+from batch.storage.remembered import RememberedRegisters
+from batch.storage.spool import SenderHome
+from batch.storage.upload import Upload
 from batch.worker.facts import Facts
 from batch.worker.loop import Worker
 from batch.worker.serving import descriptions
-from batch.worker.steps import Steps
+from batch.worker.steps import Decided, Steps
 from fixtures.certificates import PKI
 from fixtures.declared import fs
 from tests.declarations import EMPLOYER, declaration, person, right
@@ -179,7 +181,7 @@ class World:
     # --- the channel --------------------------------------------------------------------
 
     def inbox(self, folder: Folder = Folder.IN) -> AbstractContextManager[Inbox]:
-        return Inbox.opened(self.instance.layout, SENDER, folder)
+        return self.home.inbox(folder)
 
     def path(self, name: str, folder: Folder = Folder.IN) -> Path:
         """A file in a folder, as an operator sees it."""
@@ -217,9 +219,19 @@ class World:
         (taken,) = came.todo
         return taken
 
+    def verified(self, taken: Claim, at: datetime) -> Decided:
+        """What the worker's first step decides, its answer written and synced; not committed."""
+        home = dossiers.dossier(self.instance.layout, taken.sealed.key)
+        with Unsynced() as unsynced:
+            engine = self.database(taken.sealed.key)
+            made = self.worker().steps.verify(taken, home, engine, at, unsynced)
+            unsynced.sync()
+        assert isinstance(made, Decided)
+        return made
+
     def worker(self) -> Worker:
         """A new worker, as after a restart."""
-        registers = Registers(self.instance.production)
+        registers = RememberedRegisters(self.instance.production)
         facts = Facts(self.settings, registers, descriptions(self.settings))
         return Worker(self.instance, Steps(facts, _signer(self.instance.layout)))
 
@@ -267,7 +279,7 @@ _CHANGES = {"os.link", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chm
 _OPENS = os.O_CREAT | os.O_WRONLY | os.O_RDWR
 
 
-def killed_at(point: int, act: Callable[[], None]) -> bool:
+def killed_at(point: int, act: Callable[[], object]) -> bool:
     """Run ``act`` in a process that is killed before its ``point``-th change of disk or database.
 
     The moments are before each link, rename, unlink, mkdir, rmdir, chmod and COMMIT, and before

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -249,6 +252,40 @@ def test_a_set_whose_answer_cannot_be_shown_sinks_no_other_and_is_shown_later(
     world.work()
     assert [world.receipts(stem) for stem in (first, second)] == [[RECEIVED], [RECEIVED]]
     assert states.count(Stage.ANSWERED) == 1
+
+
+def opened() -> list[str]:
+    """What this process holds open."""
+    held = Path("/proc/self/fd")
+    return [os.readlink(each) for each in held.iterdir() if each.is_symlink()]
+
+
+@pytest.mark.parametrize("layer", ["ACRF", "NOTI"])
+def test_a_set_whose_answer_cannot_be_synced_sinks_no_other_and_is_decided_later(
+    world: World, monkeypatch: pytest.MonkeyPatch, layer: str
+) -> None:
+    """Answers of a batch are synced together; what one sync did not say is written anew."""
+    stems = [world.send_new() for _ in range(4)]
+    bad, fsync, made = str(world.key(stems[1])), os.fsync, list[int]()
+
+    def failing(descriptor: int) -> None:
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        if f"/{bad}/@{layer}." in path:
+            made.append(os.fstat(descriptor).st_ctime_ns)
+            raise OSError(errno.EIO, "the disk says no")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", failing)
+    world.work()
+    assert not [path for path in opened() if f"/@{layer}." in path], "files are left open"
+    complete = [stem for stem in stems if world.notifications(stem)]
+    assert complete == [stem for stem in stems if stem != stems[1]]
+    assert len(set(made)) == len(made) >= 2, "a sync that failed is never asked again"
+    assert world.report(stems[1]).state == (Stage.SEALED if layer == "ACRF" else Stage.VERIFIED)
+    monkeypatch.undo()
+    world.work()
+    for stem in stems:
+        assert (world.receipts(stem), len(world.notifications(stem))) == ([RECEIVED], 1)
 
 
 # --- many sets -----------------------------------------------------------------------------

@@ -19,7 +19,6 @@ from batch.storage import dossiers, quarantine, submissions, waiting
 from batch.storage.database import writing
 from batch.storage.layout import Layout
 from batch.worker import loop, plan
-from batch.worker.steps import Decided
 from tests.declarations import declaration, person, right
 from tests.integration.storage.world import (
     RECEIVED,
@@ -74,6 +73,7 @@ def test_the_technical_verdict_is_ours_and_says_where_and_what_to_do(
     assert '"level": "error"' in alarms[0]
 
 
+@pytest.mark.shows("ACRF-430")
 def test_one_given_up_before_its_reception_gets_one_negative_receipt(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +86,7 @@ def test_one_given_up_before_its_reception_gets_one_negative_receipt(
     ended(world, stem, fi, "refused at reception")
 
 
+@pytest.mark.shows("NOTI-430")
 def test_one_given_up_after_its_reception_gets_one_noti_that_refuses_every_form(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,14 +126,13 @@ def ended(world: World, stem: str, fi: bytes, verdict: str) -> None:
 def test_a_receipt_decided_before_the_quarantine_is_shown_all_the_same(world: World) -> None:
     """The worker was killed each time between the receipt's commit and its way to OUT."""
     stem = world.send_new()
-    taken, worker = world.claim(world.manifest(stem), NOW), world.worker()
-    made = worker.steps.verify(taken, worker._dossier(taken), world.instance.production, NOW)
-    assert isinstance(made, Decided)
+    taken = world.claim(world.manifest(stem), NOW)
+    made = world.verified(taken, NOW)
     with writing(world.instance.production) as connection:
         submissions.record_reception(connection, taken, made.outcome, made.files, NOW)
         connection.exec_driver_sql("UPDATE submission SET attempt = 3")
     assert world.listed(Folder.OUT) == []
-    worker.run_until_idle()
+    world.worker().run_until_idle()
     assert world.report(stem).state == Stage.QUARANTINED
     assert world.receipts(stem) == [RECEIVED]
     assert world.sealed() == []
@@ -233,15 +233,16 @@ def die_on(world: World, key: str) -> None:
 @pytest.mark.parametrize(
     ("limit", "value", "attempts"), [("MAX_SETS", 2, 0), ("MAX_BYTES", 1, 0), ("MAX_SETS", 64, 1)]
 )
-def test_waiting_sets_are_listed_by_the_second_and_not_by_the_batch(
+def test_waiting_sets_are_listed_in_a_share_of_the_time_and_not_by_the_batch(
     world: World, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, attempts: int
 ) -> None:
-    """Ten thousand would else be listed 157 times; what a batch had no room for is not lost.
+    """100,000 would else be listed 1,563 times; what a batch had no room for is not lost.
 
     With ``attempts`` each was in hand when the worker died, and so works alone.
     """
     monkeypatch.setattr(plan, limit, value)
     monkeypatch.setattr(loop, "LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(loop, "LOOK_SHARE", 10**9)
     looks: list[int] = []
     look = waiting.sealed_sets
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -68,7 +67,7 @@ def book(claims: Sequence[Claim], *objects: LedgerObject) -> Book:
 
 
 def claim(operation: Operation, account: AccountKey = KEY, *, blocked: bool = False) -> Claim:
-    return Claim(account, operation, blocked)
+    return Claim.of(account, operation, blocked=blocked)
 
 
 def run(*operations: Operation, objects: Sequence[LedgerObject] = ()) -> list[Outcome]:
@@ -109,7 +108,7 @@ def test_the_same_in_again_is_ok_again_and_changes_nothing() -> None:
 
 
 def test_the_first_in_again_after_an_update_is_ok_with_the_current_version() -> None:
-    new = replace(RIGHT, hours=1)
+    new = RIGHT._replace(hours=1)
     update = Update(ByReference("X/1"), new)
     claims: list[Operation] = [In("X/1", RIGHT), update, In("X/1", RIGHT), In("X/1", new)]
     _, updated, again, as_it_stands = run(*claims)
@@ -119,7 +118,7 @@ def test_the_first_in_again_after_an_update_is_ok_with_the_current_version() -> 
 @pytest.mark.parametrize(
     ("account", "content", "cancelled"),
     [
-        (KEY, replace(RIGHT, hours=1), False),
+        (KEY, RIGHT._replace(hours=1), False),
         (KEY, TRAINING, False),
         (KEY, RIGHT, True),
         (OTHER_PERSON, RIGHT, False),
@@ -142,10 +141,10 @@ def test_another_employer_s_reference_is_free() -> None:
     ("content", "wanted"),
     [
         (RIGHT, ["FLB01-272B"]),
-        (replace(RIGHT, hours=1), ["FLB01-272B"]),
-        (replace(RIGHT, year=2026), []),
-        (replace(RIGHT, type=RightType.EMPLOYER), []),
-        (replace(RIGHT, agreement="1/CO/200"), []),
+        (RIGHT._replace(hours=1), ["FLB01-272B"]),
+        (RIGHT._replace(year=2026), []),
+        (RIGHT._replace(type=RightType.EMPLOYER), []),
+        (RIGHT._replace(agreement="1/CO/200"), []),
     ],
 )
 def test_flb01_272_a_right_for_the_same_thing(content: TrainingRight, wanted: list[str]) -> None:
@@ -159,14 +158,14 @@ def test_a_right_may_be_declared_again_once_the_first_is_cancelled() -> None:
 
 
 def test_flb02_272_an_update_may_not_make_a_double() -> None:
-    other = replace(RIGHT, year=2026)
+    other = RIGHT._replace(year=2026)
     *_, outcome = run(In("X/1", RIGHT), In("X/2", other), Update(ByReference("X/2"), RIGHT))
     assert (ids(outcome), outcome.after) == (["FLB02-272B"], None)
 
 
 def test_flb04_272_a_training_under_another_reference_is_warned_of() -> None:
     first, second = run(In("X/1", RIGHT), In("X/2", TRAINING))
-    again = run(In("X/3", replace(TRAINING, hours=1)), objects=[stored(TRAINING)])[0]
+    again = run(In("X/3", TRAINING._replace(hours=1)), objects=[stored(TRAINING)])[0]
     assert ids(first) == ids(second) == []
     assert "FLB04-272W" in ids(again)
     assert again.after is not None
@@ -213,7 +212,7 @@ def test_444_an_update_without_change_makes_no_version(content: Content) -> None
 
 
 def test_an_update_replaces_the_content_and_the_sums() -> None:
-    claims = [claim(Update(ByFlaId(NUMBER), replace(RIGHT, year=2026, hours=100)))]
+    claims = [claim(Update(ByFlaId(NUMBER), RIGHT._replace(year=2026, hours=100)))]
     one = book(claims, stored(RIGHT))
     outcome = one.apply(claims[0])
     assert outcome.after is not None
@@ -243,15 +242,15 @@ def test_a_cancel_takes_the_hours_back() -> None:
 def test_fla15_047_more_than_the_credit(
     hours: int, uses: tuple[RightUse, ...], wanted: list[str]
 ) -> None:
-    training = replace(TRAINING, hours=hours, uses=uses)
+    training = TRAINING._replace(hours=hours, uses=uses)
     *_, outcome = run(In("X/1", RIGHT), In("X/2", training))
     assert ids(outcome) == wanted
 
 
 def test_fla15_047_is_the_fault_of_the_form_that_overdraws_only() -> None:
-    over = replace(TRAINING, hours=5000)
-    less = replace(over, hours=4500)
-    free = replace(TRAINING, name="U", counts_for_credit=False)
+    over = TRAINING._replace(hours=5000)
+    less = over._replace(hours=4500)
+    free = TRAINING._replace(name="U", counts_for_credit=False)
     operations = [In("X/1", RIGHT), In("X/2", over), In("X/3", free)]
     _, second, third, fourth = run(*operations, Update(ByReference("X/2"), less))
     assert (ids(second), ids(third)) == (["FLA15-047W"], [])
@@ -259,7 +258,7 @@ def test_fla15_047_is_the_fault_of_the_form_that_overdraws_only() -> None:
 
 
 def test_a_repeat_after_the_deadline_is_not_late() -> None:
-    old = replace(TRAINING, starting=date(2024, 1, 1), ending=date(2024, 1, 1), hours=1)
+    old = TRAINING._replace(starting=date(2024, 1, 1), ending=date(2024, 1, 1), hours=1)
     first, second = run(In("X/1", old), In("X/1", old))
     assert "FLB04-460W" in ids(first)
     assert second.findings == ()
@@ -271,7 +270,7 @@ def test_a_repeat_after_the_deadline_is_not_late() -> None:
         (In("X/1", RIGHT), [], []),
         (In("X/1", RIGHT), [stored(TRAINING)], ["FLA01-006B"]),
         (Update(ByReference("X/1"), RIGHT), [stored(TRAINING)], ["FLA02-234B"]),
-        (Update(ByReference("X/1"), replace(RIGHT, hours=1)), [stored(RIGHT)], []),
+        (Update(ByReference("X/1"), RIGHT._replace(hours=1)), [stored(RIGHT)], []),
         (Update(ByReference("X/1"), RIGHT), [stored(RIGHT)], ["FLB05-444W"]),
         (Cancel(ByReference("X/1"), Kind.RIGHT), [stored(RIGHT)], []),
     ],

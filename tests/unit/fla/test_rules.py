@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -26,7 +25,7 @@ def ids(findings: object) -> list[str]:
 
 
 def form(content: Training) -> Form:
-    return replace(read(element(TRAINING)), operation=In("T/1", content))
+    return read(element(TRAINING))._replace(operation=In("T/1", content))
 
 
 def own(given: Form, today: date = TODAY) -> list[Finding]:
@@ -52,7 +51,7 @@ def test_check_digits(change: Change, wanted: list[str]) -> None:
 
 @pytest.mark.parametrize(("nsso", "wanted"), [("199999934", []), ("199999933", ["00011-004B"])])
 def test_check_digits_of_the_nsso_number(nsso: str, wanted: list[str]) -> None:
-    assert ids(parties(replace(read(element(RIGHT)), nsso=nsso))[1]) == wanted
+    assert ids(parties(read(element(RIGHT))._replace(nsso=nsso))[1]) == wanted
 
 
 @pytest.mark.parametrize("inss", declarations.PERSONS)
@@ -69,26 +68,26 @@ def test_standing_is_told_with_its_own_code(held: Standing) -> None:
 
 
 def test_00911_014_end_before_start() -> None:
-    assert ids(own(form(replace(BASE, ending=date(2025, 11, 11))))) == ["00911-014B"]
-    assert own(form(replace(BASE, ending=date(2025, 11, 13)))) == []
+    assert ids(own(form(BASE._replace(ending=date(2025, 11, 11))))) == ["00911-014B"]
+    assert own(form(BASE._replace(ending=date(2025, 11, 13)))) == []
 
 
 def test_fla12_264_followed_in_the_future() -> None:
-    tomorrow = replace(BASE, ending=date(2026, 1, 21))
+    tomorrow = BASE._replace(ending=date(2026, 1, 21))
     assert ids(own(form(tomorrow))) == ["FLA12-264B"]
-    assert own(form(replace(BASE, ending=TODAY))) == []
-    assert own(form(replace(tomorrow, status=TrainingStatus.PLANNED))) == []
+    assert own(form(BASE._replace(ending=TODAY))) == []
+    assert own(form(tomorrow._replace(status=TrainingStatus.PLANNED))) == []
 
 
 def test_fla15_260_more_charged_than_the_training_has() -> None:
     uses = (RightUse(RightType.LEGAL, 300), RightUse(RightType.SECTOR, 101))
-    assert ids(own(form(replace(BASE, uses=uses)))) == ["FLA15-260B"]
-    assert own(form(replace(BASE, hours=401, uses=uses))) == []
+    assert ids(own(form(BASE._replace(uses=uses)))) == ["FLA15-260B"]
+    assert own(form(BASE._replace(hours=401, uses=uses))) == []
 
 
 def test_flb11_146_charged_without_counting() -> None:
     uses = (RightUse(RightType.LEGAL, 1),)
-    given = form(replace(BASE, uses=uses, counts_for_credit=False))
+    given = form(BASE._replace(uses=uses, counts_for_credit=False))
     assert ids(own(given)) == ["FLB11-146B"]
 
 
@@ -113,8 +112,7 @@ def test_00046_001_and_008_joint_committees(
 
 
 def test_all_findings_of_a_form_are_told_together() -> None:
-    content = replace(
-        BASE,
+    content = BASE._replace(
         starting=date(2026, 3, 2),
         ending=date(2026, 3, 1),
         counts_for_credit=False,
@@ -159,7 +157,7 @@ def test_flb04_460_after_the_deadline_is_a_warning() -> None:
     assert ids(late(BASE, date(2026, 1, 31))) == []
     (finding,) = late(BASE, date(2026, 2, 1))
     assert (finding.zone, finding.code, finding.severity) == ("FLB04", "460", Severity.WARNING)
-    assert ids(late(replace(BASE, status=TrainingStatus.PLANNED), date(2026, 2, 1))) == []
+    assert ids(late(BASE._replace(status=TrainingStatus.PLANNED), date(2026, 2, 1))) == []
 
 
 def test_a_committee_existed_in_some_quarter_of_the_year() -> None:

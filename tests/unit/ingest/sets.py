@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from batch.identifiers import EnterpriseNumber, SenderNumber
-from batch.ingest.reception import Facts
+from batch.ingest.reception import Facts, judge
 from batch.ingest.scan import Scan
 from batch.ingest.services import Description, Limits
 from batch.names import Environment, Folder, Kind, split
 from batch.registers import Channel, Grant, Interval, Quality
 from batch.signing.verdict import Signed, Verdict
-from batch.states import Sealed, SealedFile, SetKey, Trigger
+from batch.states import Deferred, Sealed, SealedFile, SetKey, Trigger, Verified
 
 AT = datetime(2026, 1, 20, 11, 0, tzinfo=UTC)
 SENDER = SenderNumber.parse("1")
@@ -112,3 +113,19 @@ def without_grant(channel: Channel = CHANNEL) -> Channel:
 def blocks(data: bytes, size: int) -> list[bytes]:
     """``data`` in blocks of ``size`` bytes."""
     return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+def found(given: Sealed, **said: Any) -> list[str]:
+    """The codes that refuse a set, in the order found; empty where it is verified."""
+    outcome = judge(given, facts(given, **said))
+    assert not isinstance(outcome, Deferred)
+    if isinstance(outcome, Verified):
+        return []
+    return [a.code for a in outcome.anomalies if a.blocks]
+
+
+def stem_with(element: int, text: str) -> str:
+    """The right stem with one element changed: code, sender, day, sequence, letter."""
+    elements = STEM.split(".")
+    elements[element] = text
+    return ".".join(elements)

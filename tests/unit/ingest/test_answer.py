@@ -195,7 +195,7 @@ def test_an_accepted_form_carries_its_result() -> None:
 
 
 def test_a_form_accepted_with_a_warning_says_both() -> None:
-    warned = replace(ACCEPTED, anomalies=(Anomaly("00024", "004", Severity.WARNING),))
+    warned = ACCEPTED._replace(anomalies=(Anomaly("00024", "004", Severity.WARNING),))
     root = notification(warned)
     assert text(root, "Form/HandlingResult/ResultCode") == "1"
     assert text(root, "Form/HandlingResult/AnomalyReport/AnomalyClass") == "W"
@@ -206,7 +206,7 @@ def test_a_refused_form_says_why_and_carries_no_result() -> None:
     wrong = Anomaly(
         "00024", "093", tag="INSS", value="123", line=17, column=4, location="1,8", part=FI
     )
-    root = notification(replace(ACCEPTED, anomalies=(wrong,)))
+    root = notification(ACCEPTED._replace(anomalies=(wrong,)))
     assert root.find("Form/ApplicationData") is None
     assert text(root, "Form/HandlingResult/ResultCode") == "0"
     report = root.find("Form/HandlingResult/AnomalyReport")
@@ -228,7 +228,7 @@ def test_a_refused_form_says_why_and_carries_no_result() -> None:
 def test_the_employer_block_wants_both_numbers() -> None:
     without = notification(ACCEPTED)
     assert without.find("Form/EmployerId") is None
-    both = notification(replace(ACCEPTED, nsso=NSSO))
+    both = notification(ACCEPTED._replace(nsso=NSSO))
     assert text(both, "Form/EmployerId/NOSSRegistrationNbr") == str(NSSO)
     assert text(both, "Form/EmployerId/CompanyID") == str(EMPLOYER)
 
@@ -301,7 +301,7 @@ def test_any_notification_is_valid(verdicts: list[FormVerdict]) -> None:
 
 @given(st.lists(REFERENCES, max_size=4))
 def test_references_are_echoed_as_given(references: list[Reference]) -> None:
-    root = notification(replace(ACCEPTED, references=tuple(references)))
+    root = notification(ACCEPTED._replace(references=tuple(references)))
     told = [
         (r.findtext("ReferenceType"), r.findtext("ReferenceOrigin"), r.findtext("ReferenceNbr"))
         for r in root.iterfind("Form/Reference")
@@ -314,13 +314,13 @@ def test_references_are_echoed_as_given(references: list[Reference]) -> None:
 )
 def test_white_space_of_a_reference_survives_the_echo(number: str) -> None:
     """A raw CR is read as LF (XML 1.0, 2.11), so it must be written as a reference of its own."""
-    root = notification(replace(ACCEPTED, references=(Reference("1", "1", number),)))
+    root = notification(ACCEPTED._replace(references=(Reference("1", "1", number),)))
     assert text(root, "Form/Reference/ReferenceNbr") == number
 
 
 @given(HOSTILE)
 def test_a_value_is_told_as_far_as_it_can_be_written(value: str) -> None:
-    root = notification(replace(ACCEPTED, anomalies=(Anomaly("00024", "003", value=value),)))
+    root = notification(ACCEPTED._replace(anomalies=(Anomaly("00024", "003", value=value),)))
     told = text(root, "Form/HandlingResult/AnomalyReport/Value") or ""
     if "\r" not in value:
         assert len(told) >= min(len(value), 60)

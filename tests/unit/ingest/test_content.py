@@ -14,6 +14,7 @@ from batch.anomalies import Anomaly, Severity
 from batch.ingest.answer import Handled
 from batch.ingest.content import Tally, handle
 from batch.ingest.forms import Malformed
+from batch.ingest.plain import Given
 from batch.ingest.services import ContentFacts, Description, FormHeader, FormVerdict
 from batch.names import Environment
 from batch.registers import Standing
@@ -44,10 +45,11 @@ class Marks:
         return FLA
 
     def judge(
-        self, forms: Iterable[tuple[str, _Element]], facts: ContentFacts
+        self, forms: Iterable[tuple[str, Given]], facts: ContentFacts
     ) -> Iterator[FormVerdict]:
         held: list[FormVerdict] = []
         for _, element in forms:
+            assert isinstance(element, _Element)
             text = element.text or ""
             found = tuple(a for mark, a in (("b", BLOCKING), ("w", WARNING)) if mark in text)
             held.append(FormVerdict(FormHeader(identification=text), anomalies=found))

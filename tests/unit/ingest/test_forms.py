@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType
 
 import pytest
@@ -12,13 +13,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
-from batch.ingest.forms import FormReader, Malformed, forms
+from batch.ingest.forms import MAX_FORM_BYTES, FormReader, Malformed, forms
 from tests.unit.ingest.sets import blocks
 
 Outcome = tuple[list[bytes], str | None, int | None]
 
 
-def outcome(cuts: list[bytes]) -> Outcome:
+def outcome(cuts: Iterable[bytes]) -> Outcome:
     """Each form as canonical bytes, then the code and line of what ended the stream."""
     found: list[bytes] = []
     try:
@@ -223,7 +224,7 @@ def test_a_root_of_the_forms_name_is_no_form() -> None:
     ids=["depth", "forms in forms", "text", "attribute", "stray text"],
 )
 def test_a_bomb_is_refused(bomb: str) -> None:
-    assert outcome(blocks(root(bomb).encode(), 1 << 20))[1] in ("102", "205")
+    assert outcome(blocks(root(bomb).encode(), 1 << 20))[1] in ("102", "184", "205")
 
 
 def test_an_include_is_left_alone() -> None:
@@ -279,3 +280,42 @@ def test_a_reader_gives_a_form_as_soon_as_it_is_complete() -> None:
     assert [e.text for e in reader.feed(b"m><Form>b</Form><Fo")] == ["a", "b"]
     assert list(reader.feed(b"rm/></R>")) != []
     reader.close()
+
+
+@pytest.mark.parametrize(
+    ("head", "again"),
+    [
+        ("<Form>", "<a/>" * 200_000),
+        ("<Form>", "<a>b</a>" * 100_000),
+        ("<Form><Form>", "<!--c-->" * 100_000),
+        ("", "<b/>" * 200_000),
+        ("", "\n" * 500_000),
+    ],
+    ids=["elements", "texts", "comments in a form", "strays", "white space"],
+)
+def test_what_never_ends_a_form_is_refused_before_it_fills_the_memory(
+    head: str, again: str
+) -> None:
+    """It is held as a tree until it ends; so the file is refused some blocks later."""
+    read = [0]
+
+    def endless() -> Iterator[bytes]:
+        yield f"<R>{head}".encode()
+        while True:
+            read[0] += len(again)
+            yield again.encode()
+
+    assert outcome(endless())[1] == "184"
+    assert read[0] <= MAX_FORM_BYTES + len(again)
+
+
+@pytest.mark.parametrize("filler", ["<!-- padding -->\n" * 50_000, "<?pi padding?>\n" * 50_000])
+def test_comments_between_forms_are_forgotten_as_they_come(filler: str) -> None:
+    """However many there are: some pad their files with them, and others would fill the memory."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    cuts = itertools.chain(
+        [b"<R>"], itertools.repeat(filler.encode(), 12), [b"<Form>a</Form><Form/>", b"</R>"]
+    )
+    assert outcome(cuts) == ([b"<Form>a</Form>", b"<Form></Form>"], None, None)
+    assert len(filler) * 12 > 2 * MAX_FORM_BYTES
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 25_000  # kB

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from batch.ingest.forms import MAX_FORM_BYTES
 from batch.ingest.prolog import Prolog
 from batch.ingest.services import Description
 from tests.unit.ingest.sets import FLA, blocks
@@ -160,3 +161,21 @@ def test_nothing_is_read_after_the_first_element() -> None:
     assert prolog.done
     prolog.feed(b"<!DOCTYPE a> \xff\xfe <<<")
     assert list(prolog.anomalies(FLA)) == []
+
+
+@pytest.mark.parametrize("version", ["", "1", "1.", "11.0", "2.0", ".1", "1.--0"])
+def test_a_version_that_is_none_of_xml_1_is_no_xml(version: str) -> None:
+    assert codes((f'<?xml version="{version}"?>' + DOCUMENT).encode()) == ["102"]
+
+
+def test_a_root_that_does_not_come_is_given_up_and_not_read_again_and_again() -> None:
+    """By counts: expat reads an unended token from its start with every block."""
+    prolog, block = Prolog(), b"x" * (1 << 20)
+    prolog.feed(b"<!--")
+    fed = 0
+    while not prolog.done:
+        prolog.feed(block)
+        fed += len(block)
+    assert fed <= MAX_FORM_BYTES + len(block)
+    for service in (None, FLA):
+        assert [a.code for a in prolog.anomalies(service)] == ["184"]

@@ -86,7 +86,7 @@ def test_other_numbers_do_not_complete_a_set() -> None:
     assert triggers(here(f"FI.{STEM}.2.1", f"FS.{STEM}.2.1", GO)) == []
 
 
-@pytest.mark.parametrize("total", ["0", "A", "²", "10", "12", "123", "1234"])
+@pytest.mark.parametrize("total", ["", "0", "A", "²", "10", "12", "123", "1234"])
 def test_a_total_that_is_not_one_digit_announces_nothing_known(total: str) -> None:
     """T is one digit (contract, section 1); a long one must not be taken at its word."""
     assert complete_names(go_of(f"GO.{STEM}.{total}"), Folder.IN) is None
@@ -155,8 +155,8 @@ def test_other_files_under_a_used_stem_are_not_forgotten() -> None:
     assert triggers(leftovers + here(FI, age=900.0)) == [Trigger.UNFINISHED]
 
 
-def test_a_name_with_a_wrong_element_belongs_to_the_set_of_its_text() -> None:
-    wrong = "FLAD.1.2026.0.X"
+@pytest.mark.parametrize("wrong", ["FLAD.1.2026.0.X", "FLAD.000001.20260120.00001.", "...."])
+def test_a_name_with_a_wrong_element_belongs_to_the_set_of_its_text(wrong: str) -> None:
     assert found(here(f"FI.{wrong}.1.1", f"FS.{wrong}.1.1", f"GO.{wrong}.1"))[0].stem == wrong
 
 

@@ -70,14 +70,36 @@ def test_a_penalty_ends_however_long_it_was_earned() -> None:
     assert held.arrives(HERE) is None
 
 
-@given(st.lists(st.tuples(st.booleans(), st.floats(0, 5)), max_size=80))
-def test_a_login_that_succeeds_costs_nothing(acts: list[tuple[bool, float]]) -> None:
-    """Only connecting pays in, and that far below the limit; failures are told by ``failed``."""
+@given(st.lists(st.floats(0, 0.1), min_size=400, max_size=400))
+def test_a_login_that_succeeds_costs_nothing(pauses: list[float]) -> None:
+    """Faster than its rate, more of them than its burst; what did not succeed is still there."""
     clock = Clock()
-    held = judged(clock)
-    for _, pause in acts:
-        clock.now += 0.05 + pause
+    held = judged(clock, per_second=2.0)
+    for _ in range(19):
         assert held.arrives(HERE) is None
+    for pause in pauses:
+        assert held.arrives(HERE) is None
+        held.succeeded(HERE)
+        clock.now += pause / 100
+    assert held.arrives(HERE) is None
+    assert held.arrives(HERE) is not None
+
+
+def test_logins_that_did_not_succeed_are_counted_as_fast() -> None:
+    """The control of the test above."""
+    held = judged(Clock(), per_second=2.0)
+    answers = [held.arrives(HERE) for _ in range(30)]
+    assert answers[:20] == [None] * 20
+    assert None not in answers[20:]
+
+
+def test_a_login_that_succeeds_forgives_no_failure() -> None:
+    held = judged(Clock(), failures=3)
+    assert held.arrives(HERE) is None
+    for _ in range(3):
+        held.failed(HERE)
+    held.succeeded(HERE)
+    assert "failed" in str(held.arrives(HERE))
 
 
 def test_addresses_are_not_remembered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

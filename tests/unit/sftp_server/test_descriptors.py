@@ -23,7 +23,14 @@ def test_no_limit_is_overdrawn(limit: int, wanted: int) -> None:
         assert limit < 80
         return
     work = sum(descriptors.OF_WORK[lane] * number for lane, number in shared.threads.items())
-    needs = descriptors.OF_OUR_OWN + work + shared.backlog + shared.connections + shared.files
+    needs = (
+        2 * shared.folders
+        + descriptors.OF_OUR_OWN
+        + work
+        + shared.backlog
+        + shared.connections
+        + shared.files
+    )
     assert needs == limit
     assert 1 <= shared.connections <= wanted
     assert shared.files >= descriptors.FEWEST // 2

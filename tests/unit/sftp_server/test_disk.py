@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -18,11 +19,24 @@ CHANGES = THREADS[Lane.CHANGE]
 SHARE = CHANGES // PART
 
 
+def asked(
+    disk: Disk, sender: SenderNumber, lane: Lane, work: Callable[[], Any]
+) -> asyncio.Future[Any]:
+    """What the work gives, to be waited for."""
+    promised: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def then(result: Any, error: BaseException | None) -> None:
+        promised.set_result(result) if error is None else promised.set_exception(error)
+
+    disk.run(sender, lane, work, then)
+    return promised
+
+
 @asynccontextmanager
 async def stuck(disk: Disk, *senders: SenderNumber, each: int) -> AsyncIterator[None]:
     """Each of these senders has so much work that does not end while the disk hangs."""
     hangs = threading.Event()
-    held = [disk.run(s, Lane.CHANGE, hangs.wait) for _ in range(each) for s in senders]
+    held = [asked(disk, s, Lane.CHANGE, hangs.wait) for _ in range(each) for s in senders]
     try:
         yield
     finally:
@@ -39,8 +53,8 @@ def test_one_senders_stuck_work_leaves_threads_to_the_others() -> None:
     async def run() -> None:
         disk = Disk()
         async with stuck(disk, SENDERS[0], each=100):
-            assert await soon(disk.run(SENDERS[1], Lane.CHANGE, lambda: 1))
-            later = disk.run(SENDERS[0], Lane.CHANGE, lambda: 1)
+            assert await soon(asked(disk, SENDERS[1], Lane.CHANGE, lambda: 1))
+            later = asked(disk, SENDERS[0], Lane.CHANGE, lambda: 1)
             assert not (await asyncio.wait([later], timeout=0.1))[0]
         assert await soon(later)
         disk.close()
@@ -53,7 +67,7 @@ def test_who_only_looks_never_waits_for_those_who_change() -> None:
         disk = Disk()
         async with stuck(disk, *SENDERS, each=50):
             for sender in SENDERS:
-                assert await soon(disk.run(sender, Lane.LOOK, lambda: 1))
+                assert await soon(asked(disk, sender, Lane.LOOK, lambda: 1))
         disk.close()
 
     asyncio.run(run())
@@ -66,8 +80,10 @@ def test_senders_take_turns() -> None:
         disk, order = Disk(), []
         full = SENDERS[: CHANGES // SHARE]
         async with stuck(disk, *full, each=SHARE):
-            early = [disk.run(full[0], Lane.CHANGE, lambda: order.append("e")) for _ in range(200)]
-            late = disk.run(SENDERS[-1], Lane.CHANGE, lambda: order.append("late"))
+            early = [
+                asked(disk, full[0], Lane.CHANGE, lambda: order.append("e")) for _ in range(200)
+            ]
+            late = asked(disk, SENDERS[-1], Lane.CHANGE, lambda: order.append("late"))
         await asyncio.gather(*early, late)
         disk.close()
         assert order.index("late") <= CHANGES
@@ -83,7 +99,7 @@ def test_an_error_is_its_askers_and_frees_the_thread() -> None:
         disk = Disk()
         for _ in range(3 * CHANGES):
             with pytest.raises(ValueError, match="no"):
-                await disk.run(SENDERS[0], Lane.CHANGE, fail)
+                await asked(disk, SENDERS[0], Lane.CHANGE, fail)
         disk.close()
 
     asyncio.run(run())

@@ -81,7 +81,7 @@ def test_a_sender_has_its_share_and_not_more() -> None:
     assert door.enters("d", ALICE) is None
 
 
-def test_only_who_tried_a_key_counts_as_failed() -> None:
+def test_only_who_tried_to_get_in_counts_as_failed() -> None:
     door = Door()
     for _ in range(30):
         silent = door.arrives("scanner", "quiet")

@@ -98,9 +98,24 @@ def test_what_follows_the_data_of_a_write_is_ignored(sent: bytes, read: p.Reques
     assert p.decode(sent + b"more") == read
 
 
-def test_a_path_longer_than_any_is_malformed() -> None:
+def test_a_path_longer_than_any_is_malformed_and_told_so() -> None:
     assert isinstance(p.decode(packet(17, text(b"x" * 4096))), p.Stat)
-    assert isinstance(p.decode(packet(17, text(b"x" * 4097))), p.Malformed)
+    told = p.decode(packet(17, text(b"x" * 4097)))
+    assert told == p.Malformed(9, "a string of 4097 bytes, and 4096 is the most it may have")
+
+
+@pytest.mark.parametrize("bit", [0x10, 0x100, 0x4000_0000])
+def test_attributes_of_another_version_are_malformed(bit: int) -> None:
+    """Section 5: a protocol error, since nobody knows which fields the bit brings."""
+    for kind, *before in ((3, text(b"a"), struct.pack(">I", 1)), (9, text(b"a")), (10, text(b"h"))):
+        assert not isinstance(p.decode(packet(kind, *before, b"\0\0\0\0")), p.Malformed)
+        told = p.decode(packet(kind, *before, struct.pack(">I", bit)))
+        assert told == p.Malformed(9, "attributes that version 3 of the protocol does not have")
+
+
+def test_a_name_of_an_extension_may_be_long_and_is_unknown() -> None:
+    """Section 8: what is not recognized is not supported, whatever it is called."""
+    assert p.decode(packet(200, text(b"x" * 5000))) == p.Unsupported(9, 200)
 
 
 def test_a_version_2_client_is_read_as_such_and_an_init_without_version_is_not() -> None:

@@ -18,7 +18,7 @@ from batch.sftp_server.keys import weakness
 from batch.sftp_server.protocol import Packet, Status
 from batch.storage.entries import Entry
 from batch.storage.room import NoRoom
-from batch.storage.spool import Poisoned
+from batch.storage.upload import Poisoned
 
 NOW = 1_795_327_500.0
 """2026-11-22 06:05 UTC."""

@@ -1,30 +1,25 @@
-"""One case per cause: an FS, everything else right, that must be refused for that cause alone."""
+"""Causes that lie in the certificate, the CA or the register: the FS itself is right.
+
+What is wrong with an FS is in the corpus, ``fixtures/signatures``.
+"""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from batch.signing.certificate import SigningCertificate
-from batch.signing.encoding import encode
 from batch.signing.policy import SignaturePolicy
+from batch.signing.revocation import Sources
 from batch.signing.verdict import Cause
-from tests.unit.signing.changes import DER_CHANGES, FS_CHANGES, RECIPE_CHANGES
-from tests.unit.signing.craft import (
-    Recipe,
-    integer,
-    oid,
-    recipe,
-    seq,
-    tlv,
-)
+from batch.signing.verification import NO_SOURCES
+from tests.unit.signing.craft import integer, recipe, seq, tlv
 from tests.unit.signing.pki import AT, FI, Pki, common_name, registered, usage
+from tests.unit.signing.revocations import Line, ListRecipe, make_world
 
 
 @dataclass(frozen=True)
@@ -36,6 +31,7 @@ class Case:
     policy: SignaturePolicy
     fi: bytes = FI
     at: datetime = AT
+    sources: Sources = NO_SOURCES
 
     @property
     def registered(self) -> Sequence[object]:
@@ -52,42 +48,6 @@ def defect(cause: Cause, name: str) -> Callable[[Maker], Maker]:
         return maker
 
     return keep
-
-
-def _from_fs(change: Callable[[bytes], bytes], pki: Pki) -> Case:
-    return Case(change(recipe(pki).fs()), [pki.certificate], pki.policy)
-
-
-def _from_der(change: Callable[[bytes], bytes], pki: Pki) -> Case:
-    return Case(encode(change(recipe(pki).der())), [pki.certificate], pki.policy)
-
-
-def _from_recipe(change: Callable[[Recipe], Recipe], pki: Pki) -> Case:
-    return Case(change(recipe(pki)).fs(), [pki.certificate], pki.policy)
-
-
-for _cause, _name, _fs_change in FS_CHANGES:
-    CASES.append((_cause, _name, partial(_from_fs, _fs_change)))
-for _cause, _name, _der_change in DER_CHANGES:
-    CASES.append((_cause, _name, partial(_from_der, _der_change)))
-for _cause, _name, _recipe_change in RECIPE_CHANGES:
-    CASES.append((_cause, _name, partial(_from_recipe, _recipe_change)))
-
-
-@defect(Cause.TOO_DEEP, "pieces of pieces")
-def too_deep(pki: Pki) -> Case:
-    """A signature value in pieces in pieces in pieces: BER allows it, no signer does it."""
-    pieces = tlv(0x04, b"x")
-    for _ in range(20):
-        pieces = tlv(0x24, pieces)
-    right = recipe(pki)
-    signer = right.signer_info()
-    value = tlv(0x04, signer[-256:])
-    assert signer.endswith(value)
-    deep = seq(signer[4 : -len(value)], pieces)
-    inside = seq(*right.signed_data()[:-1], tlv(0x31, deep))
-    der = seq(oid("1.2.840.113549.1.7.2"), tlv(0xA0, inside))
-    return Case(base64.b64encode(der), [pki.certificate], pki.policy)
 
 
 def _signer_is(pki: Pki, certificate: SigningCertificate, at: datetime = AT) -> Case:
@@ -169,6 +129,44 @@ def critical_extension(pki: Pki) -> Case:
     return _signer_is(pki, pki.issued(extra=[(odd, True)]))
 
 
+@defect(Cause.CERTIFICATE_REVOKED, "on the list of its CA")
+def revoked_by_list(pki: Pki) -> Case:
+    listed = ListRecipe(pki.ca_key, lines=[Line(pki.certificate.serial)]).der()
+    return replace(_signer_is(pki, pki.certificate), sources=Sources((listed,)))
+
+
+@defect(Cause.CERTIFICATE_REVOKED, "on hold")
+def on_hold(pki: Pki) -> Case:
+    hold = Line(pki.certificate.serial, reason=x509.ReasonFlags.certificate_hold)
+    listed = ListRecipe(pki.ca_key, lines=[hold]).der()
+    return replace(_signer_is(pki, pki.certificate), sources=Sources((listed,)))
+
+
+@defect(Cause.CERTIFICATE_REVOKED, "says the responder of its CA")
+def revoked_by_answer(pki: Pki) -> Case:
+    answer = make_world(pki).revoked.but(issuer=pki.ca, responder=pki.ca)
+    return replace(_signer_is(pki, pki.certificate), sources=Sources(ocsp=(answer.der(),)))
+
+
+def _issuer_listed(pki: Pki, **odd: object) -> Case:
+    """The CA stands under a root that lists it; the signer's certificate itself is good."""
+    world = make_world(pki)
+    listed = world.root_crl.but(lines=[Line(world.ca.serial)], **odd).der()
+    policy = SignaturePolicy((world.root,), intermediates=(world.ca,))
+    sources = Sources((world.crl.der(), listed))
+    return replace(_signer_is(pki, pki.certificate), policy=policy, sources=sources)
+
+
+@defect(Cause.ISSUER_REVOKED, "on the list of the root")
+def issuer_revoked(pki: Pki) -> Case:
+    return _issuer_listed(pki)
+
+
+@defect(Cause.ISSUER_REVOKED, "on a list of the root that has ended")
+def issuer_revoked_before(pki: Pki) -> Case:
+    return _issuer_listed(pki, made=AT - timedelta(days=9), ends=AT - timedelta(hours=1))
+
+
 @defect(Cause.ISSUER_UNKNOWN, "self-signed")
 def self_signed(pki: Pki) -> Case:
     own = pki.issued(issuer=common_name("Bakkerij Peeters"), issuer_key=pki.rsa_key)
@@ -215,7 +213,52 @@ def issuer_expired(pki: Pki) -> Case:
     return _under(pki, not_after=AT - timedelta(seconds=1))
 
 
-@defect(Cause.CRITICAL_EXTENSION, "name constraints of the CA")
-def issuer_constrained(pki: Pki) -> Case:
-    constraints = x509.NameConstraints([x509.DNSName("be")], None)
-    return _under(pki, extra=[(constraints, True)])
+@defect(Cause.CRITICAL_EXTENSION, "of nobody knows what, in the CA's certificate")
+def issuer_with_critical_extension(pki: Pki) -> Case:
+    odd = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
+    return _under(pki, extra=[(odd, True)])
+
+
+@defect(Cause.ISSUER_KEY, "RSA 1024")
+def issuer_with_weak_key(pki: Pki) -> Case:
+    name = common_name("Odd CA")
+    case = _under(pki, key=pki.weak_key)
+    leaf = pki.issued(issuer=name, issuer_key=pki.weak_key)
+    return Case(_signer_is(pki, leaf).fs, [leaf], case.policy)
+
+
+@defect(Cause.NAME_CONSTRAINTS, "another name permitted")
+def issuer_permits_others(pki: Pki) -> Case:
+    other = x509.DirectoryName(common_name("Garage Dupont"))
+    return _under(pki, extra=[(x509.NameConstraints([other], None), True)])
+
+
+@defect(Cause.NAME_CONSTRAINTS, "this name excluded")
+def issuer_excludes(pki: Pki) -> Case:
+    own = x509.DirectoryName(common_name("BAKKERIJ  Peeters"))
+    return _under(pki, extra=[(x509.NameConstraints(None, [own]), True)])
+
+
+@defect(Cause.CERTIFICATE_POLICY, "one wanted, none given")
+def issuer_wants_a_policy(pki: Pki) -> Case:
+    wanted = x509.PolicyConstraints(require_explicit_policy=0, inhibit_policy_mapping=None)
+    return _under(pki, extra=[(wanted, True)])
+
+
+@defect(Cause.PATH_LENGTH, "a CA below one that allows none")
+def path_too_long(pki: Pki) -> Case:
+    upper, lower = common_name("Odd CA"), common_name("Lower CA")
+    none_below = x509.BasicConstraints(ca=True, path_length=0)
+    sign = usage("key_cert_sign")
+    odd = {"subject": upper, "issuer": upper, "key": pki.ca_key, "key_usage": sign}
+    anchor = pki.issued(**odd, extra=[(none_below, True)])
+    between = pki.issued(subject=lower, issuer=upper, key=pki.ec_key, key_usage=sign, ca=True)
+    leaf = pki.issued(issuer=lower, issuer_key=pki.ec_key)
+    policy = SignaturePolicy((anchor,), intermediates=(between,))
+    return Case(_signer_is(pki, leaf).fs, [leaf], policy)
+
+
+@defect(Cause.NOT_QUALIFIED, "no statements, and they are wanted")
+def not_qualified(pki: Pki) -> Case:
+    policy = SignaturePolicy((pki.ca,), qualified=True)
+    return Case(recipe(pki).fs(), [pki.certificate], policy)

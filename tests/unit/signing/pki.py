@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -14,9 +14,9 @@ from cryptography.x509.oid import NameOID
 from batch.registers import Interval, RegisteredCertificate
 from batch.signing.certificate import SigningCertificate, read_der
 from batch.signing.policy import SignaturePolicy
+from fixtures.corpus.recipe import AT, FI
 
-AT = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
-FI = b"<FLADeclaration>\n<Form/>\n</FLADeclaration>\n"
+__all__ = ["AT", "FI", "Key", "Pki", "Template", "common_name", "make_pki", "registered", "usage"]
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -55,6 +55,7 @@ class Template:
     identifier: bool = True
     extra: Sequence[tuple[x509.ExtensionType, bool]] = ()
     serial: int | None = None
+    digest: hashes.SHA256 | hashes.SHA224 = field(default_factory=hashes.SHA256)
 
     def issue(self) -> SigningCertificate:
         builder = (
@@ -75,7 +76,7 @@ class Template:
             builder = builder.add_extension(ski, critical=False)
         for extension, critical in self.extra:
             builder = builder.add_extension(extension, critical)
-        issued = builder.sign(self.issuer_key, hashes.SHA256())
+        issued = builder.sign(self.issuer_key, self.digest)
         return read_der(issued.public_bytes(serialization.Encoding.DER))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from asn1crypto import cms
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -14,10 +17,11 @@ from hypothesis import strategies as st
 from batch.errors import OperatorError
 from batch.signing.certificate import KeyKind, SigningCertificate, read
 from batch.signing.encoding import encode
+from batch.signing.findings import NotChecked
 from batch.signing.institution import make_institution
 from batch.signing.path import Trusted, judge_certificate
 from batch.signing.policy import SignaturePolicy
-from batch.signing.signature import PrivateKey, key_signer, load_key, sign_detached
+from batch.signing.signature import PrivateKey, key_signer, load_key, sign_detached, sign_with
 from batch.signing.signed_data import IssuerAndSerialNumber, SignedData, read_signed_data
 from batch.signing.verdict import Signed
 from batch.signing.verification import Verifier, begin
@@ -37,7 +41,13 @@ def test_our_signature_is_accepted(pki: Pki, kind: str) -> None:
     certificate = pki.certificate if kind == "rsa" else pki.ec_certificate
     der = sign_detached([FI[:5], b"", FI[5:]], key, certificate, AT)
     assert prove(der, certificate, pki, FI) == Signed(
-        certificate.subject, certificate.fingerprint, "sha256", AT
+        certificate.subject,
+        certificate.fingerprint,
+        "sha256",
+        AT,
+        (certificate.der, pki.policy.trust[0].der),
+        (NotChecked(certificate.fingerprint),),
+        "1.2.840.113549.1.1.1" if kind == "rsa" else "1.2.840.10045.4.3.2",
     )
 
 
@@ -66,6 +76,51 @@ def test_rsa_signatures_are_the_same_bytes_for_the_same_instant(pki: Pki) -> Non
     brussels = AT.astimezone(timezone(timedelta(hours=1))) + timedelta(microseconds=5)
     first = sign_detached([FI], pki.rsa_key, pki.certificate, AT)
     assert sign_detached([FI], pki.rsa_key, pki.certificate, brussels) == first
+
+
+def by_a_general_encoder(der: bytes, certificate: SigningCertificate, at: datetime | None) -> bytes:
+    """The same SignedData made by asn1crypto, with the signature value of ``der`` in it."""
+    value = cms.ContentInfo.load(der)["content"]["signer_infos"][0]["signature"].native
+    embedded = asn1_x509.Certificate.load(certificate.der)
+    sid = {"issuer": embedded.issuer, "serial_number": certificate.serial}
+    ecdsa = certificate.key_kind is KeyKind.EC
+    attributes: list[dict[str, object]] = [
+        {"type": "content_type", "values": ["data"]},
+        {"type": "message_digest", "values": [hashlib.sha256(FI).digest()]},
+    ]
+    if at is not None:
+        kind = "utc_time" if at.year < 2050 else "generalized_time"
+        time = cms.Time({kind: at.astimezone(UTC).replace(microsecond=0)})
+        attributes.append({"type": "signing_time", "values": [time]})
+    signer_info = {
+        "version": "v1",
+        "sid": cms.SignerIdentifier({"issuer_and_serial_number": sid}),
+        "digest_algorithm": {"algorithm": "sha256"},
+        "signed_attrs": cms.CMSAttributes(attributes),
+        "signature_algorithm": {"algorithm": "sha256_ecdsa" if ecdsa else "rsassa_pkcs1v15"},
+        "signature": value,
+    }
+    content = {
+        "version": "v1",
+        "digest_algorithms": [{"algorithm": "sha256"}],
+        "encap_content_info": {"content_type": "data"},
+        "certificates": [embedded],
+        "signer_infos": [signer_info],
+    }
+    return bytes(cms.ContentInfo({"content_type": "signed_data", "content": content}).dump())
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ec"])
+@settings(max_examples=25, deadline=None)
+@given(at=st.none() | st.integers(1, 13_000_000_000).map(lambda s: datetime.fromtimestamp(s, UTC)))
+def test_each_octet_is_as_a_general_encoder_writes_it(
+    pki: Pki, kind: str, at: datetime | None
+) -> None:
+    key: PrivateKey = pki.rsa_key if kind == "rsa" else pki.ec_key
+    certificate = pki.certificate if kind == "rsa" else pki.ec_certificate
+    der = sign_with(key_signer(key, certificate), [FI], at)
+    assert der == by_a_general_encoder(der, certificate, at)
+    assert isinstance(prove(der, certificate, pki, FI), Signed)
 
 
 def test_a_signing_time_after_2049_is_written_whole(pki: Pki) -> None:

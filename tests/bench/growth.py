@@ -1,0 +1,181 @@
+"""How cost grows: with sets that wait, with accounts, with forms in a file, with senders connected.
+
+One measurement for each number, of CPU by the kernel's count (of memory where it says so), never
+of time. What is listed, sent or judged at each number is the same, so that a flat line means that
+nobody pays for what is there already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.acceptance.conftest import register
+from tests.acceptance.instance import Instance, Shell
+from tests.bench import accounts, crowd, declared, large, sets, usage
+from tests.bench.clients import Idle, scratch, sessions
+from tests.bench.curves import Curve
+from tests.bench.figures import Bench, Run
+from tests.bench.ours import Ours, serving, started
+
+NAME = "growth"
+SENT, ANSWERED, LISTED, LOGINS = 60, 200, 3, 20
+"""Sets sent and answered, lists asked for, and logins, at each number."""
+
+
+def rows(run: Run) -> Iterator[Curve]:
+    yield from _waiting(run)
+    yield from accounts.curves(run)
+    yield from _forms(run)
+    yield from _senders(run)
+
+
+# --- sets waiting ----------------------------------------------------------------------------
+
+
+def _waiting(run: Run) -> Iterator[Curve]:
+    wanted = run.numbers((100, 1000, 10_000), 100_000, (20, 60))
+    points: dict[str, list[tuple[int, float]]] = {}
+    with run.room("waiting") as home, scratch(NAME) as out:
+        shell = Shell()
+        registered = register(shell, home)
+        limits = {"max_waiting_sets": 10**6, "max_sender_files": 10**7, "min_free_inodes": 0}
+        instance = Instance(registered.instance.root, shell, dict(limits))
+        put = 0
+        try:
+            for n in wanted:
+                waits = _wait_now(instance)
+                run.say(f"{NAME}: {n:,} sets waiting, put there")
+                _put(instance, put, n - waits)
+                put += n - waits
+                run.say(f"{NAME}: {n:,} sets waiting, measured")
+                made = started(instance, registered.employer, registered.mandatary)
+                for what, cost in _where_sets_wait(run, made, n, out):
+                    points.setdefault(what, []).append((n, cost))
+                instance.stop()
+        finally:
+            instance.close()
+            shell.close()
+    for what, found in points.items():
+        yield Curve("sets waiting", what, "ms", tuple(found))
+
+
+def _put(instance: Instance, first: int, count: int) -> None:
+    words = ["-m", "tests.bench.waiting", str(instance.data), "000001", str(first), str(count)]
+    subprocess.run([sys.executable, *words], check=True, stderr=subprocess.DEVNULL)
+
+
+def _wait_now(instance: Instance) -> int:
+    return len(os.listdir(instance.data / "spool" / "sealed"))
+
+
+def _where_sets_wait(run: Run, made: Ours, n: int, home: Path) -> Iterator[tuple[str, float]]:
+    """Milliseconds for each of: a set found at the start, a name listed, a set taken, answered."""
+    worker = made.role("worker")
+    os.kill(worker, signal.SIGSTOP)
+    yield "start of the channel, per set", 1000 * usage.cpu([made.pid, made.role("sftp")]) / n
+    names = len(os.listdir(made.instance.folder("000001", "IN")))
+    before = made.cpu()
+    sessions(made, [["ls -1 IN"] * LISTED], home)
+    yield "listing IN, per name", 1000 * (made.cpu() - before) / LISTED / names
+    count = run.size(SENT, 10)
+    small = sets.small(made.sender, count, home)
+    before = made.cpu()
+    sessions(made, small.shares(1, "IN"), home)
+    yield "one more set taken in", 1000 * (made.cpu() - before) / count
+    sets.forget([home])
+    answered, spent = made.answered(), usage.cpu([worker])
+    os.kill(worker, signal.SIGCONT)
+    made.await_answered(answered + min(ANSWERED, n // 2))
+    os.kill(worker, signal.SIGSTOP)
+    done = made.answered() - answered
+    yield "a set worked on and answered", 1000 * (usage.cpu([worker]) - spent) / done
+    os.kill(worker, signal.SIGCONT)
+
+
+# --- forms in one file -----------------------------------------------------------------------
+
+
+def _forms(run: Run) -> Iterator[Curve]:
+    wanted = run.numbers((1, 10, 100, 1000, 10_000, 100_000), 1_000_000, (1, 50))
+    points: list[tuple[int, float]] = []
+    peaks: list[tuple[int, float]] = []
+    limits = {"max_file_bytes": 10**9}
+    with serving(run, "forms", **limits) as made, run.room("declarations") as home:
+        worker = made.role("worker")
+        for done, n in enumerate((1, *wanted)):  # the first time it loads what it needs
+            run.say(f"{NAME}: {n:,} forms in a file")
+            fi = home / "FI"
+            declared.written(declared.forms(n), fi)
+            before = usage.cpu([worker])
+            usage.forget_peak(worker)
+            large.sent(made, made.sender, fi)
+            made.await_answered(done + 1)
+            if done:
+                points.append((n, 1000 * (usage.cpu([worker]) - before) / n))
+                peaks.append((n, usage.peak(worker) / n / 1024))
+            fi.unlink()
+    yield Curve("forms in a file", "worker, sealed to answered, per form", "ms", tuple(points))
+    yield Curve("forms in a file", "peak memory of the worker, per form", "KiB", tuple(peaks))
+
+
+# --- senders connected -----------------------------------------------------------------------
+
+
+def _senders(run: Run) -> Iterator[Curve]:
+    wanted = run.numbers((1, 10, 100, 300), 1000, (1, 10))
+    points: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    limits = {"max_connections": max(wanted) + 50}
+    with (
+        serving(run, "senders", **limits) as made,
+        run.room("keys") as keys,
+        scratch(NAME) as home,
+    ):
+        run.say(f"{NAME}: {max(wanted):,} channels opened")
+        who = crowd.opened(made.instance.data, max(wanted), keys)
+        sessions(made, [["pwd"]], home)
+        empty = made.memory()
+        for n in wanted:
+            run.say(f"{NAME}: {n:,} senders connected")
+            for what, unit, cost in asyncio.run(_beside(run, made, who[:n], home, empty)):
+                points.setdefault((what, unit), []).append((n, cost))
+    for (what, unit), found in points.items():
+        yield Curve("senders connected", what, unit, tuple(found))
+
+
+async def _beside(
+    run: Run, made: Ours, who: list[tuple[str, Path]], home: Path, empty: int
+) -> list[tuple[str, str, float]]:
+    """What one more sender's sets and logins cost while these are connected."""
+    held = await Idle.open(made, who)
+    await asyncio.sleep(0.5)
+    memory = max(0, made.memory() - empty) / len(who) / 1024
+    count, logins = run.size(SENT, 10), run.size(LOGINS, 4)
+    small = sets.small(made.sender, count, home)
+    before = made.cpu()
+    await asyncio.to_thread(sessions, made, small.shares(1, "IN"), home)
+    taken = 1000 * (made.cpu() - before) / count
+    sets.forget([home])
+    before = made.cpu()
+    for _ in range(logins):
+        await asyncio.to_thread(sessions, made, [["pwd"]], home)
+    login = 1000 * (made.cpu() - before) / logins
+    await held.close()
+    return [
+        ("one more set taken in", "ms", taken),
+        ("one more login", "ms", login),
+        ("memory (PSS) per connection", "KiB", memory),
+    ]
+
+
+BENCH = Bench(
+    NAME,
+    "cost by sets waiting, accounts, forms in a file, senders connected",
+    rows,
+    ("sftp",),
+)

@@ -1,0 +1,124 @@
+"""The worker's registers: read again as soon as an operator changed something, and only then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from batch.registers import Exemption, Interval, Mandate
+from batch.storage.database import engine_for
+from batch.storage.registers import Registers
+from batch.storage.registers_admin import RegistersAdmin
+from batch.storage.remembered import RememberedRegisters
+from batch.storage.schema import metadata
+from tests.integration.test_registers import (
+    ACME,
+    ANOTHER,
+    FIRST,
+    LATER,
+    MUCH_LATER,
+    NOW,
+    OTHER,
+    PAYROLL,
+    Q1,
+    Q2,
+    SECOND,
+    UNKNOWN,
+    WANTED,
+    pki,
+)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = engine_for(tmp_path / "production.sqlite", create=True)
+    metadata.create_all(engine)
+    admin = RegistersAdmin(engine)
+    for number, name in ((ACME, "Acme"), (PAYROLL, "Payroll")):
+        admin.add_enterprise(number, name, None, NOW)
+    admin.add_trust(pki("trusted-ca.pem"), NOW)
+    admin.open_channel(WANTED, NOW)
+    yield engine
+    engine.dispose()
+
+
+def ask(registers: Registers) -> list[Any]:
+    """All that the worker asks of it."""
+    return [
+        registers.channel(FIRST),
+        registers.channel(SECOND),
+        registers.enterprise(ACME),
+        registers.enterprise(OTHER),
+        registers.enterprise(UNKNOWN),
+        registers.mandates_between(ACME, PAYROLL),
+        registers.mandates_between(PAYROLL, ACME),
+    ]
+
+
+CHANGES: list[Callable[[RegistersAdmin], Any]] = [
+    lambda admin: admin.add_enterprise(OTHER, "Other", None, LATER),
+    lambda admin: admin.add_enterprise(ACME, "Acme and daughters", None, LATER),
+    lambda admin: admin.open_channel(ANOTHER, LATER),
+    lambda admin: admin.grant(FIRST, "OTHR", LATER),
+    lambda admin: admin.revoke(FIRST, "FLA", LATER),
+    lambda admin: admin.set_legacy(FIRST, True, LATER),
+    lambda admin: admin.set_certificate(FIRST, pki("renewed.pem"), LATER),
+    lambda admin: admin.set_ssh_key(FIRST, pki("tester.ssh.pub"), LATER),
+    lambda admin: admin.set_exception(
+        FIRST, Exemption("sha1", "old software", Interval(LATER, MUCH_LATER)), LATER
+    ),
+    lambda admin: admin.grant_mandate(Mandate(0, ACME, PAYROLL, "FLA", Q1, None), LATER),
+    lambda admin: admin.close_channel(FIRST, LATER + timedelta(days=1)),
+]
+
+
+@contextmanager
+def counted(engine: Engine) -> Iterator[list[str]]:
+    """The statements that SQLAlchemy runs meanwhile."""
+    seen: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
+        seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(engine, "before_cursor_execute", note)
+
+
+def test_every_change_is_seen_at_once(engine: Engine) -> None:
+    admin, plain, held = RegistersAdmin(engine), Registers(engine), RememberedRegisters(engine)
+    assert ask(held) == ask(plain)
+    for number, change in enumerate(CHANGES):
+        before = ask(plain)
+        change(admin)
+        assert ask(plain) != before, number
+        assert ask(held) == ask(plain), number
+    granted = plain.mandates_between(ACME, PAYROLL)[0]
+    admin.end_mandate(granted.id, Q2, LATER)
+    assert ask(held) == ask(plain)
+
+
+def test_what_nobody_changed_is_not_read_again(engine: Engine) -> None:
+    held = RememberedRegisters(engine)
+    with counted(engine) as first:
+        ask(held)
+    with counted(engine) as again:
+        ask(held)
+    assert len(first) > 10
+    assert again == []
+
+
+def test_not_more_is_remembered_than_has_its_place(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batch.storage.remembered.KEPT", 3)
+    held = RememberedRegisters(engine)
+    for _ in range(2):
+        assert ask(held) == ask(Registers(engine))
+        assert len(held._answers) <= 3

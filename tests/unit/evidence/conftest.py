@@ -1,0 +1,7 @@
+"""The same keys and certificates as the tests of signing have."""
+
+from __future__ import annotations
+
+from tests.unit.signing.conftest import pki
+
+__all__ = ["pki"]
