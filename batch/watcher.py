@@ -111,6 +111,8 @@ class Watcher:
             self._sweep(self._hints.take() | self._active)
             time.sleep(REST_SECONDS)
             until_full = max(0.0, next_full - time.monotonic())
+            if self._stopping:
+                break  # asked before the hints were taken, which forgot that it woke us
             self._hints.woken.wait(min(ACTIVE_SECONDS, until_full) if self._active else until_full)
         self._end_observing()
 

@@ -23,9 +23,11 @@ from batch.storage import beneath
 AGAIN_SECONDS = 1.0
 """How long a look holds when nothing is known to have changed since."""
 LOOK_SHARE = 20
-"""And at least this many times what it took: full folders cost a twentieth of a core."""
+"""Looks of a full folder cost one part in so many of a core, in the long run."""
 CHEAP_SECONDS = 0.005
 """A look that takes less, as at some hundred files, is made whenever it may find room."""
+BURST_SECONDS = 0.25
+"""Looks that take so much together are made at once: one on a busy disk refuses nobody."""
 SPARE_FILES = 100
 """Beyond the quota for what ends a set that is there: more than a sender ends at once."""
 
@@ -71,7 +73,8 @@ class Quota:
     """In the folders by the last look, and what came since; None before the first."""
     _under_way: Amount = NOTHING
     _looked_at: float = 0.0
-    _took: float = 0.0
+    _owed: float = 0.0
+    """Seconds of looking that no time has passed for yet."""
     _stale: bool = False
     """Something changed that may have given room back."""
     _guard: threading.Lock = field(default_factory=threading.Lock)
@@ -167,13 +170,14 @@ class Quota:
         begun = time.monotonic()
         since = begun - self._looked_at
         changed = self._stale or since > AGAIN_SECONDS
-        rests = self._took > CHEAP_SECONDS and since < LOOK_SHARE * self._took
+        rests = self._owed - since / LOOK_SHARE > BURST_SECONDS
         if self._lying is not None and (rests or not changed):
             return
         self._lying = _unsealed(self.folders, self.being_sealed)
         self._stale = False
         self._looked_at = time.monotonic()
-        self._took = self._looked_at - begun
+        took = self._looked_at - begun
+        self._owed = max(0.0, self._owed - since / LOOK_SHARE) + max(0.0, took - CHEAP_SECONDS)
 
     def _refusal(self) -> OverQuota:
         journal.over_quota(self.sender, self._held().files, self._held().bytes)

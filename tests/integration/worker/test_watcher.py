@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from batch.names import Folder
-from batch.watcher import Watcher
+from batch.watcher import Hints, Place, Watcher
 from tests.integration.storage.conftest import MakeWorld
 from tests.integration.storage.test_spool import STRANGE
 from tests.integration.storage.world import World, files_of, new_fi, new_stem
@@ -60,6 +60,26 @@ def test_what_lay_there_before_the_start_is_sealed(make_world: MakeWorld) -> Non
     world.put(f"GO.{new_stem()}.1")
     with watching(world, watchdog=False):
         assert soon(lambda: len(world.sealed()) == 1)
+
+
+def test_a_stop_as_the_hints_are_taken_is_not_forgotten(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher = Watcher(make_world(sweep_seconds=600).instance, threading.Event(), watchdog=False)
+    take = Hints.take
+
+    def stopped_just_before(hints: Hints) -> set[Place]:
+        watcher.stop()
+        return take(hints)
+
+    monkeypatch.setattr(Hints, "take", stopped_just_before)
+    thread = threading.Thread(target=watcher.run)
+    thread.start()
+    thread.join(10)
+    ended = not thread.is_alive()
+    watcher.stop()
+    thread.join()
+    assert ended
 
 
 def test_a_new_senders_first_file_is_seen(make_world: MakeWorld) -> None:
