@@ -226,7 +226,7 @@ class Ground:
         if looked and (counted.bytes < there.bytes or counted.files < there.files):
             raise Failure("quota", f"{counted} are counted, and {there} are there")
         quota.freed()
-        quota._took = 0.0
+        quota._owed = 0.0
         used, _ = quota.used_and_left()
         if used != there:
             raise Failure("quota", f"after a look {used} are counted, and {there} are there")
