@@ -84,7 +84,7 @@ class Watcher:
     instance: Instance
     work: threading.Event
     watchdog: bool = True
-    _stopping: bool = False
+    _stop: threading.Event = field(default_factory=threading.Event)
     _observer: BaseObserver | None = None
     _observe_at: float = 0.0
     _refusal: int = 0
@@ -102,7 +102,7 @@ class Watcher:
         """
         period = self.instance.settings.sweep_seconds
         next_full = 0.0
-        while not self._stopping:
+        while not self._stop.is_set():
             if time.monotonic() >= next_full:
                 next_full = time.monotonic() + period
                 self._keep_observing()
@@ -111,14 +111,14 @@ class Watcher:
             self._sweep(self._hints.take() | self._active)
             time.sleep(REST_SECONDS)
             until_full = max(0.0, next_full - time.monotonic())
-            if self._stopping:
+            if self._stop.is_set():
                 break  # asked before the hints were taken, which forgot that it woke us
             self._hints.woken.wait(min(ACTIVE_SECONDS, until_full) if self._active else until_full)
         self._end_observing()
 
     def stop(self) -> None:
         """Ends ``run`` after the sweep it is in."""
-        self._stopping = True
+        self._stop.set()
         self._hints.woken.set()
 
     def _keep_observing(self) -> None:
