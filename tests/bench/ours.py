@@ -138,12 +138,12 @@ def _await_role(made: Ours, role: str) -> None:
 
 @contextmanager
 def profiled(run: Run, name: str, made: Ours, *roles: str) -> Iterator[None]:
-    """With ``--profile``: py-spy beside these processes, a speedscope file of each."""
+    """With ``--profile``: py-spy beside these processes, a flame graph (SVG) of each."""
     if run.profiles is None:
         yield
         return
     run.profiles.mkdir(parents=True, exist_ok=True)
-    files = [run.profiles / f"{name}-{role}.json" for role in roles]
+    files = [run.profiles / f"{name}-{role}.svg" for role in roles]
     for file in files:
         file.unlink(missing_ok=True)
     spies = [_spy(made.role(role), file) for role, file in zip(roles, files, strict=True)]
@@ -160,7 +160,7 @@ def profiled(run: Run, name: str, made: Ours, *roles: str) -> Iterator[None]:
 
 def _spy(pid: int, target: Path) -> subprocess.Popen[bytes]:
     program = Path(sys.executable).with_name("py-spy")
-    words = ["record", "--native", "--format", "speedscope", "--rate", "200"]
+    words = ["record", "--native", "--function", "--format", "flamegraph", "--rate", "200"]
     return subprocess.Popen(
         [str(program), *words, "--output", str(target), "--pid", str(pid)],
         stdout=subprocess.DEVNULL,
