@@ -50,7 +50,10 @@ ROUNDS = 5
 
 def main() -> int:
     """1 when a part could not be measured; never because of what was measured."""
-    given = _parser().parse_args()
+    parser = _parser()
+    given = parser.parse_args()
+    if given.profile and (given.write or given.json):
+        parser.error("--profile slows ours down: its figures are not to be kept")
     if given.list:
         Console().print(report.listed(BENCHES))
         return 0
@@ -130,7 +133,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--kept", nargs="+", type=Path, metavar="FILE", help="only write, from what --json printed"
     )
-    parser.add_argument("--profile", type=Path, metavar="DIRECTORY", help="py-spy beside ours")
+    parser.add_argument(
+        "--profile", type=Path, metavar="DIRECTORY", help="py-spy beside ours: a flame graph each"
+    )
     parser.add_argument("--work", type=Path, help="a directory on the disk to be measured")
     return parser
 

@@ -160,7 +160,7 @@ def profiled(run: Run, name: str, made: Ours, *roles: str) -> Iterator[None]:
 
 def _spy(pid: int, target: Path) -> subprocess.Popen[bytes]:
     program = Path(sys.executable).with_name("py-spy")
-    words = ["record", "--native", "--function", "--format", "flamegraph", "--rate", "200"]
+    words = ["record", "--function", "--format", "flamegraph", "--rate", "200"]
     return subprocess.Popen(
         [str(program), *words, "--output", str(target), "--pid", str(pid)],
         stdout=subprocess.DEVNULL,

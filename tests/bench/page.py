@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ from typing import Any
 from tests.bench import plots, report
 from tests.bench.curves import Curve
 from tests.bench.figures import Row, Spread, Target
+from tests.measured import Page
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGE = DOCS / "performance.md"
+PAGE = Page(DOCS / "performance.md")
 _PLOT = "![The same as a plot](img/{}.svg)"
-_PART = "<!-- {0} -->\n{1}\n<!-- /{0} -->"
 
 
 def write(machine: dict[str, str], found: Iterable[Row | Curve]) -> None:
@@ -25,21 +24,11 @@ def write(machine: dict[str, str], found: Iterable[Row | Curve]) -> None:
     curves = [each for each in told if isinstance(each, Curve)]
     about = [f"- {heading}: {text}" for heading, text in machine.items()]
     if rows:
-        put("targets", [*about, "", *targets_table(rows), "", _PLOT.format("targets")])
+        PAGE.put("targets", [*about, "", *targets_table(rows), "", _PLOT.format("targets")])
         plots.targets(rows, DOCS / "img" / "targets.svg")
     if curves:
-        put("growth", [*about, "", *growth_table(curves), "", _PLOT.format("growth")])
+        PAGE.put("growth", [*about, "", *growth_table(curves), "", _PLOT.format("growth")])
         plots.growth(curves, DOCS / "img" / "growth.svg")
-
-
-def put(name: str, lines: Iterable[str]) -> None:
-    """Replace the part of the page that is marked with ``name``."""
-    page = PAGE.read_text("utf-8")
-    part = _PART.format(name, "\n".join(lines))
-    pattern = re.escape(_PART.format(name, "@")).replace("@", ".*?")
-    made, count = re.subn(pattern, lambda _: part, page, flags=re.DOTALL)
-    assert count == 1, f"{PAGE.name} has no place for {name}"
-    PAGE.write_text(made, "utf-8")
 
 
 def targets_table(rows: Sequence[Row]) -> list[str]:

@@ -34,3 +34,10 @@ def test_a_part_that_nobody_knows_is_refused() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "whole-way" in done.stderr
+
+
+def test_figures_of_a_profiled_run_are_not_kept() -> None:
+    command = [sys.executable, "-m", "tests.bench", "--profile", "nowhere", "--write"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "are not to be kept" in done.stderr

@@ -64,6 +64,6 @@ def test_growth_is_measured_by_n_log_n(of_one: Callable[[int], float], met: bool
 
 
 def test_the_page_has_a_place_for_all_that_a_run_writes() -> None:
-    text = page.PAGE.read_text("utf-8")
+    text = page.PAGE.path.read_text("utf-8")
     for part in ("targets", "growth"):
         assert text.index(f"<!-- {part} -->") < text.index(f"<!-- /{part} -->")

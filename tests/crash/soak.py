@@ -218,7 +218,7 @@ def main(arguments: list[str]) -> int:
         print(text, file=sys.stderr)
     if given.write and not soak.wrong:
         lines = ["| what | measured |", "| --- | ---: |", *(f"| {a} | {b} |" for a, b in rows)]
-        report.put("soak", lines)
+        report.PAGE.put("soak", lines)
     return int(bool(soak.wrong))
 
 

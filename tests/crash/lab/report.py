@@ -6,16 +6,16 @@ import os
 import platform
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from tests.crash.lab.matrix import Tally
+from tests.measured import Page
 
-PAGE = Path(__file__).parents[3] / "docs" / "reliability.md"
-_PART = "<!-- {0} -->\n{1}\n<!-- /{0} -->"
+PAGE = Page(Path(__file__).parents[3] / "docs" / "reliability.md")
 
 
 def show(rows: Sequence[Tally], seconds: float) -> None:
@@ -50,23 +50,13 @@ def write(rows: Sequence[Tally], seconds: float, passed: int) -> None:
             "| --- | ---: | ---: | ---: |",
         ]
         lines += [f"| {r.kind} | {' | '.join(_counted(r))} |" for r in kinds]
-        put("crash", [f"{machine}A run of the acts passes {passed} points.", "", *lines])
+        PAGE.put("crash", [f"{machine}A run of the acts passes {passed} points.", "", *lines])
     bugs = [r for r in rows if r.bug]
     if bugs:
         lines = ["| seeded bug | kind of death | points until found | what was seen |"]
         lines += ["| --- | --- | ---: | --- |"]
         lines += [f"| {r.bug} | {r.kind} | {' | '.join(_hunted(r))} |" for r in bugs]
-        put("bugs", [machine.strip(), "", *lines])
-
-
-def put(name: str, lines: Iterable[str]) -> None:
-    """Replace the part of the page that is marked with ``name``."""
-    page = PAGE.read_text("utf-8")
-    part = _PART.format(name, "\n".join(lines))
-    pattern = re.escape(_PART.format(name, "@")).replace("@", ".*?")
-    made, count = re.subn(pattern, lambda _: part, page, flags=re.DOTALL)
-    assert count == 1, f"{PAGE.name} has no place for {name}"
-    PAGE.write_text(made, "utf-8")
+        PAGE.put("bugs", [machine.strip(), "", *lines])
 
 
 def _counted(row: Tally) -> tuple[str, str, str]:
