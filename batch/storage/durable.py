@@ -92,7 +92,7 @@ class Unsynced:
     def sync(self) -> None:
         """Everything is on the disk when this returns. After an OSError all is to be given up."""
         for descriptor in self._files:
-            _begin_writing(descriptor)
+            begin_writing(descriptor)
         for descriptor in self._files:
             os.fsync(descriptor)
         for directory in self._directories:
@@ -106,8 +106,12 @@ class Unsynced:
         self._directories.clear()
 
 
-def _begin_writing(descriptor: int) -> None:
-    """Have the kernel begin to write a file; whether that was done, only an fsync says."""
+def begin_writing(descriptor: int) -> None:
+    """Have the kernel begin to write a file; whether that was done, only an fsync says.
+
+    It is asked to wait for nothing, because whoever asks it to wait takes the error, which the
+    fsync then does not see. It waits all the same while the disk has too much to do.
+    """
     _LIBC.sync_file_range(
         descriptor, ctypes.c_int64(0), ctypes.c_int64(0), ctypes.c_uint(_SYNC_FILE_RANGE_WRITE)
     )

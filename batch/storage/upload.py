@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 PUBLISHED_MODE = 0o400
 STAGING_MODE = 0o600
+BEGIN_WRITING_AT = 8 * 1024 * 1024
+"""Bytes after which the disk begins to write them: else all of a large file waits for its CLOSE."""
 MAX_EXTENTS = 1024
 """Separate stretches of an upload: clients that send out of order keep fewer than 100 in flight."""
 
@@ -58,6 +60,7 @@ class Upload:
         "_path",
         "_poison",
         "_resumed",
+        "_unwritten",
         "size",
     )
 
@@ -75,6 +78,8 @@ class Upload:
         self._errno: int | None = None
         self._resumed: int | None = None
         self._claim = claim
+        self._unwritten = 0
+        """Bytes since the disk was last told to begin."""
         self.size = 0
 
     def copy_from(self, source: int) -> None:
@@ -125,6 +130,7 @@ class Upload:
             self._home.spool.room.grow(len(data))
             self._begin(STAGING_MODE)
             durable.write_all(self._descriptor, data, offset)
+        self._begin_writing(len(data))
         self._extents = _with_extent(self._extents, offset, end)
         self.size = max(self.size, end)
         if len(self._extents) > MAX_EXTENTS:
@@ -200,6 +206,13 @@ class Upload:
             durable.write_all(self._descriptor, memoryview(self._kept), 0)
             self._forget()
         return self._path
+
+    def _begin_writing(self, count: int) -> None:
+        """``count`` more bytes: now and then the disk begins while the rest is still coming."""
+        self._unwritten += count
+        if self._unwritten >= BEGIN_WRITING_AT:
+            self._unwritten = 0
+            durable.begin_writing(self._descriptor)
 
     def _forget(self) -> None:
         """What was kept in memory is on the disk, or given up."""
