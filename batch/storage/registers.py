@@ -21,11 +21,15 @@ from batch.registers import (
 from batch.signing.revocation import Sources
 from batch.storage import registers_tables as tables
 from batch.storage.database import reading
+from batch.storage.prepared import Prepared
 from batch.storage.register_files import Trusted, TrustKind
 from batch.storage.revocations import SourceShelf
 
 USER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 """Login names: one word that every client and every log can carry as it is."""
+
+
+_LATEST = Prepared(select(func.max(tables.register_event.c.id).label("id")))
 
 
 class Registers:
@@ -68,7 +72,7 @@ class Registers:
     def latest_change(self) -> int:
         """A number that grows with every change an operator makes to the registers."""
         with reading(self._engine) as connection:
-            return connection.scalar(select(func.max(tables.register_event.c.id))) or 0
+            return _LATEST.first(connection).id or 0
 
     def mandates_between(
         self, employer: EnterpriseNumber, mandatary: EnterpriseNumber

@@ -9,19 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine
 
 from batch.identifiers import EnterpriseNumber, SenderNumber
 from batch.registers import Channel, Enterprise, Mandate
-from batch.storage.database import reading
-from batch.storage.prepared import Prepared
 from batch.storage.registers import Registers
-from batch.storage.registers_tables import register_event
 
 KEPT = 20_000
 """Answers kept at once, about 1 kB each: the channels, employers and mandates of a busy day."""
-
-_LATEST = Prepared(select(func.max(register_event.c.id).label("id")))
 
 _Answer = TypeVar("_Answer")
 
@@ -31,7 +26,7 @@ class RememberedRegisters(Registers):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self._as_of: int | None = -1
+        self._as_of = -1
         self._answers: dict[object, object] = {}
 
     def enterprise(self, number: EnterpriseNumber) -> Enterprise | None:
@@ -48,8 +43,7 @@ class RememberedRegisters(Registers):
         return self._remembered(key, lambda: ask(employer, mandatary))
 
     def _remembered(self, key: object, ask: Callable[[], _Answer]) -> _Answer:
-        with reading(self._engine) as connection:
-            latest = _LATEST.first(connection).id
+        latest = self.latest_change()
         if latest != self._as_of or len(self._answers) >= KEPT:
             self._as_of = latest
             self._answers.clear()

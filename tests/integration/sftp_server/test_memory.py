@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from batch.errors import Busy
+from batch.registers import Channel
 from batch.settings import load
 from batch.sftp_server.memory import AWAY_SECONDS, Memory
 from batch.storage import registers_tables as tables
@@ -35,6 +36,14 @@ def instance(tmp_path: Path) -> Iterator[Instance]:
 def memory(instance: Instance) -> Iterator[Memory]:
     with ThreadPoolExecutor(1) as pool:
         yield Memory(Registers(instance.production), pool)
+
+
+@contextmanager
+def changing(instance: Instance) -> Iterator[Connection]:
+    """A change as an operator makes it: it leaves an event behind."""
+    with writing(instance.production) as connection:
+        yield connection
+        connection.execute(insert(tables.register_event).values(at=LONG_AGO, what="x", detail={}))
 
 
 @contextmanager
@@ -66,9 +75,8 @@ def test_registers_that_were_never_read_refuse_nobody(instance: Instance, memory
 
 def test_a_change_is_read_at_the_next_look(instance: Instance, memory: Memory) -> None:
     memory.refresh()
-    with writing(instance.production) as connection:
+    with changing(instance) as connection:
         connection.execute(tables.channel_key.update().values(until=LONG_AGO))
-        connection.execute(insert(tables.register_event).values(at=LONG_AGO, what="x", detail={}))
     memory.refresh()
     with away(instance):
         found = memory.channel_of_user("alice")
@@ -80,7 +88,7 @@ def test_what_a_login_saw_is_remembered_before_the_next_look(
     instance: Instance, memory: Memory
 ) -> None:
     memory.refresh()
-    with writing(instance.production) as connection:
+    with changing(instance) as connection:
         connection.execute(tables.channel.update().values(closed_at=LONG_AGO))
     memory.channel_of_user("alice")
     with away(instance):
@@ -89,13 +97,38 @@ def test_what_a_login_saw_is_remembered_before_the_next_look(
         assert found.open.until == LONG_AGO
 
 
+def test_a_login_reads_a_channel_only_when_something_changed(
+    instance: Instance, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    channel_of_user = memory.registers.channel_of_user
+
+    def counted(user: str) -> Channel | None:
+        read.append(user)
+        return channel_of_user(user)
+
+    monkeypatch.setattr(memory.registers, "channel_of_user", counted)
+    assert memory.channel_of_user("alice") is not None
+    assert read == ["alice"], "nothing is known before the first look"
+    memory.refresh()
+    assert memory.channel_of_user("alice") is not None
+    assert memory.channel_of_user("bob") is None
+    assert read == ["alice"]
+    with changing(instance) as connection:
+        connection.execute(tables.channel.update().values(closed_at=LONG_AGO))
+    found = memory.channel_of_user("alice")
+    assert found is not None
+    assert found.open.until == LONG_AGO, "at once, whenever the next look is"
+    assert read == ["alice", "alice"]
+
+
 def test_memory_is_not_asked_once_the_registers_are_back(
     instance: Instance, memory: Memory, capfd: pytest.CaptureFixture[str]
 ) -> None:
     memory.refresh()
     with away(instance):
         assert memory.channel_of_user("alice") is not None
-    with writing(instance.production) as connection:
+    with changing(instance) as connection:
         connection.execute(tables.channel.update().values(user="carol"))
     time.sleep(AWAY_SECONDS)
     assert memory.channel_of_user("alice") is None
