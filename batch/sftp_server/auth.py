@@ -30,7 +30,7 @@ from batch.sftp_server.nothing_else import NothingElse, limit_proofs
 from batch.sftp_server.operations import Operations
 from batch.sftp_server.outgoing import log_no_packets, send_nothing_to_ignore
 from batch.sftp_server.session import SftpSession
-from batch.sftp_server.transport import acknowledge_soon
+from batch.sftp_server.transport import acknowledge_soon, keep_options
 
 MOST_TRIES = 6
 """Keys that one connection may try, as OpenSSH's MaxAuthTries."""
@@ -120,6 +120,7 @@ class Visit(NothingElse):
             return
         self._stranger = arrived
         acknowledge_soon(conn)
+        keep_options(conn)
         send_nothing_to_ignore(conn)
         log_no_packets(conn)
         self._house.visits.add(self)

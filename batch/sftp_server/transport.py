@@ -62,6 +62,20 @@ def acknowledge_soon(connection: asyncssh.SSHServerConnection) -> None:
             return
 
 
+def keep_options(connection: asyncssh.SSHServerConnection) -> None:
+    """Have ``connection`` keep its options when it hears the name of a user.
+
+    asyncssh makes all of them anew then, in a thread, because a configuration file may have others
+    for that user. Here is none: ``listen`` is given ``config=None``.
+    """
+    hooked: Any = connection
+    hooked.reload_config = _kept
+
+
+async def _kept() -> None:
+    pass
+
+
 def key_exchanges(settings: Settings) -> list[str]:
     """The key exchanges this instance offers, best first."""
     return [*KEY_EXCHANGES, *(LEGACY_KEY_EXCHANGES if settings.legacy else ())]
@@ -76,6 +90,7 @@ def options(settings: Settings) -> dict[str, Any]:
         "mac_algs": list(MACS),
         "compression_algs": None,
         "signature_algs": sorted(SIGNATURES),
+        "authorized_client_keys": None,
         "public_key_auth": True,
         "password_auth": False,
         "kbdint_auth": False,
