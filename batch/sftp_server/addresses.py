@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 BURST_SECONDS = 10.0
 """So many seconds' worth of connections may come at once, as when a client starts its transfers."""
@@ -17,6 +18,9 @@ FORGIVE_SECONDS = 3.0
 """A failed login is forgotten after this, one after another."""
 KEPT = 10_000
 """Addresses remembered at once, some 200 bytes each; beyond them those nearest to empty go."""
+
+KEPT_TEXTS = 1_000
+"""Addresses whose text was read already: each is asked for three times as it comes and goes."""
 
 
 @dataclass(slots=True)
@@ -78,6 +82,7 @@ class Addresses:
         _bucket(self._failed, network(address), rate, now).pay(now, most)
 
 
+@lru_cache(KEPT_TEXTS)
 def network(address: str) -> str:
     """Who stands behind an address: itself, or of IPv6 the /64, which one subscriber has whole."""
     try:

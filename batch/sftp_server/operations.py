@@ -91,6 +91,11 @@ class Operations:
             Lane.CHANGE, lambda: b"".join(self._guarded(each.id, each, act) for each in requests)
         )
 
+    @property
+    def nothing_open(self) -> bool:
+        """Has ``abandon`` nothing to do?"""
+        return not self._handles.names()
+
     def abandon(self) -> None:
         """The session is over without a CLOSE for these: nothing is published. Blocks."""
         for name in self._handles.names():

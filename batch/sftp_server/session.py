@@ -270,7 +270,7 @@ class SftpSession(asyncssh.SSHServerSession[bytes]):
         if self._tidying:
             return
         self._tidying = True
-        if self._operations is None:
+        if self._operations is None or self._operations.nothing_open:
             self._end()
             return
         self._run(Lane.CHANGE, self._operations.abandon, lambda *_: self._end())
