@@ -20,6 +20,8 @@ from batch.storage.upload import Upload
 NAMES_PER_REPLY = 128
 """Names in one reply to READDIR: under 30 kB with the longest ones."""
 
+_ROOM = memoryview(bytearray(MAX_DATA))
+"""What the event loop reads into: new memory for each block costs more than to read it."""
 _LARGEST_OFFSET = 2**63 - 1
 _DIRECTORY_MODE = stat.S_IFDIR | 0o700
 _FILE_MODE = stat.S_IFREG | 0o600
@@ -79,11 +81,14 @@ class DownloadHandle:
             return b""
         return os.pread(self.descriptor, min(length, MAX_DATA), offset)
 
-    def read_now(self, offset: int, length: int) -> bytes:
-        """The same without waiting. Raises NotInMemory where it would wait, or cannot know."""
+    def read_now(self, offset: int, length: int) -> bytes | memoryview:
+        """The same without waiting. Raises NotInMemory where it would wait, or cannot know.
+
+        What is given is good until the next call, for any file.
+        """
         if offset > _LARGEST_OFFSET - MAX_DATA:
             return b""
-        block = bytearray(min(length, MAX_DATA))
+        block = _ROOM[: min(length, MAX_DATA)]
         try:
             count = os.preadv(self.descriptor, [block], offset, os.RWF_NOWAIT)
         except OSError as error:
@@ -92,8 +97,7 @@ class DownloadHandle:
             raise
         if count < len(block) and offset + count < os.fstat(self.descriptor).st_size:
             raise NotInMemory
-        del block[count:]
-        return bytes(block)
+        return block[:count]
 
     def attributes(self) -> Attributes:
         found = os.fstat(self.descriptor)

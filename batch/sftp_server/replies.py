@@ -60,12 +60,12 @@ def handle(identifier: int, name: bytes) -> bytes:
     return _packet(Packet.HANDLE, identifier, _string(name))
 
 
-def data(identifier: int, content: bytes) -> bytes:
+def data(identifier: int, content: bytes | memoryview) -> bytes:
     """DATA: what READ gives."""
     return _DATA.pack(9 + len(content), Packet.DATA, identifier, len(content)) + content
 
 
-def read(request: Read, content: bytes) -> bytes:
+def read(request: Read, content: bytes | memoryview) -> bytes:
     """DATA, or EOF where bytes were asked for and there are none."""
     if content or not request.length:
         return data(request.id, content)
