@@ -42,6 +42,9 @@ AGAIN_SECONDS = 60.0
 """Pause before hints are asked for again where there were none: it may cost a watch per folder."""
 REST_SECONDS = 0.1
 """Pause after each sweep: a burst of hints makes ten sweeps a second, not one for each file."""
+REST_SHARE = 10
+"""But so many times what the sweep took, up to ACTIVE_SECONDS: where 30,000 names wait in an inbox,
+it holds the channel's lock for a tenth of a second, and the worker's sets would go slower."""
 
 IN_INBOXES: list[type[FileSystemEvent]] = [FileCreatedEvent, FileMovedEvent, FileClosedEvent]
 IN_SEALED: list[type[FileSystemEvent]] = [DirCreatedEvent]
@@ -118,11 +121,11 @@ class Watcher:
                 self._keep_observing()
                 self._sweep(self._everywhere())
                 self.work.set()
+            began = time.monotonic()
             self._sweep(self._hints.take() | self._active)
-            time.sleep(REST_SECONDS)
+            if self._stop.wait(_rest(time.monotonic() - began)):
+                break  # it may have been asked before the hints were taken, which forgot it
             until_full = max(0.0, next_full - time.monotonic())
-            if self._stop.is_set():
-                break  # asked before the hints were taken, which forgot that it woke us
             self._hints.woken.wait(min(ACTIVE_SECONDS, until_full) if self._active else until_full)
         self._end_observing()
 
@@ -222,3 +225,8 @@ class Watcher:
             self._active.add(place)
         else:
             self._active.discard(place)
+
+
+def _rest(took: float) -> float:
+    """Seconds to rest after a sweep that ``took`` so many."""
+    return max(REST_SECONDS, min(ACTIVE_SECONDS, REST_SHARE * took))

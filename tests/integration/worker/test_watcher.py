@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from batch.names import Folder
-from batch.watcher import Hints, Place, Watcher
+from batch.watcher import Hints, Place, Watcher, _rest
 from tests.integration.storage.conftest import MakeWorld
 from tests.integration.storage.test_spool import STRANGE
 from tests.integration.storage.world import World, files_of, new_fi, new_stem
@@ -125,3 +125,8 @@ def test_a_full_inbox_is_swept_once_for_a_burst_of_hints(make_world: MakeWorld) 
         for stem in stems:
             world.put(f"GO.{stem}.1")
         assert soon(lambda: len(world.sealed()) == 100)
+
+
+def test_the_longer_a_sweep_takes_the_longer_it_rests() -> None:
+    """Up to the period at which an inbox with unsealed files is looked at anyway."""
+    assert [_rest(took) for took in (0.0, 0.01, 0.05, 0.1, 3.0)] == [0.1, 0.1, 0.5, 1.0, 1.0]
