@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -247,15 +247,32 @@ def straight(connection: Connection, statement: str, values: Sequence[object] = 
 
     For what every set needs. Errors are those of every other statement.
     """
+    try:
+        return _sqlite(connection).execute(statement, values)
+    except sqlite3.Error as error:
+        raise _told(connection, statement, error) from error
+
+
+def straight_each(connection: Connection, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+    """The same once for each of ``rows``."""
+    try:
+        _sqlite(connection).executemany(statement, rows)
+    except sqlite3.Error as error:
+        raise _told(connection, statement, error) from error
+
+
+def _sqlite(connection: Connection) -> sqlite3.Connection:
     held = _held(connection)
     if not isinstance(held, sqlite3.Connection):
         raise TypeError("another database has its own way to run a statement straight")
-    try:
-        return held.execute(statement, values)
-    except sqlite3.Error as error:
-        raise DBAPIError.instance(
-            statement, None, error, sqlite3.Error, hide_parameters=True, dialect=connection.dialect
-        ) from error
+    return held
+
+
+def _told(connection: Connection, statement: str, error: sqlite3.Error) -> BaseException:
+    """As SQLAlchemy tells it."""
+    return DBAPIError.instance(
+        statement, None, error, sqlite3.Error, hide_parameters=True, dialect=connection.dialect
+    )
 
 
 @contextmanager

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Table, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Row, Table, and_, bindparam, or_, select, update
 
 from batch.fla.account import Account, place
 from batch.fla.forms import RIGHT_TYPES, Content, TrainingRight
 from batch.fla.ledger import AccountKey, Change, LedgerObject, Snapshot, Wanted
 from batch.storage import ledger_sql
+from batch.storage.database import straight, straight_each
 from batch.storage.ledger_rows import content_of, right_of, rows_of, training_of
 from batch.storage.ledger_tables import (
     ACTIVE,
@@ -25,8 +26,17 @@ from batch.storage.ledger_tables import (
     training,
     training_right,
 )
+from batch.storage.prepared import Prepared, row_of
 
 _SEQUENCE = "fla_id"
+_MINE = fla_sequence.c.name == _SEQUENCE
+_TAKE = Prepared(
+    update(fla_sequence)
+    .where(_MINE)
+    .values(next_number=fla_sequence.c.next_number + bindparam("many"))
+)
+_BEGIN = row_of(fla_sequence, "name", "next_number")
+_NEXT = Prepared(select(fla_sequence.c.next_number).where(_MINE))
 
 T = TypeVar("T")
 
@@ -43,17 +53,9 @@ class SqlLedger:
 
     def reserve(self, count: int) -> int:
         """See ``Ledger.reserve``; the row is locked from here to the transaction's end."""
-        mine = fla_sequence.c.name == _SEQUENCE
-        changed = self.connection.execute(
-            update(fla_sequence).where(mine).values(next_number=fla_sequence.c.next_number + count)
-        )
-        if not changed.rowcount:
-            row = {"name": _SEQUENCE, "next_number": 1 + count}
-            self.connection.execute(insert(fla_sequence), row)
-        after: int = self.connection.execute(
-            select(fla_sequence.c.next_number).where(mine)
-        ).scalar_one()
-        return after - count
+        if not _TAKE.change(self.connection, many=count):
+            _BEGIN.add(self.connection, name=_SEQUENCE, next_number=1 + count)
+        return int(_NEXT.first(self.connection).next_number) - count
 
     def store(self, changes: Sequence[Change]) -> None:
         """See ``Ledger.store``: the object's line once, each version for itself."""
@@ -70,15 +72,13 @@ class SqlLedger:
         moved = [_moved(change) for key, change in last.items() if key not in new]
         self._insert(ledger_object, [last[key] for key in last if key in new])
         if moved:
-            statement = ledger_sql.MOVED.text(self.connection.dialect)
-            self.connection.exec_driver_sql(statement, moved)
+            straight_each(self.connection, ledger_sql.MOVED, moved)
         self._insert(training_right, rights)
         self._insert(training, trainings)
 
     def _insert(self, table: Table, changes: Sequence[Change]) -> None:
         if changes:
-            statement, rows = rows_of(table, changes, self.connection.dialect)
-            self.connection.exec_driver_sql(statement, rows)
+            straight_each(self.connection, *rows_of(table, changes, self.connection.dialect))
 
     def _objects(self, wanted: Wanted) -> list[LedgerObject]:
         ids = set(wanted.fla_ids)
@@ -109,27 +109,18 @@ class SqlLedger:
     def _twins(self, wanted: Wanted) -> dict[str, int]:
         found: dict[str, int] = {}
         for portion in _portions(sorted(wanted.twins), ledger_sql.MARKS):
-            statement = ledger_sql.TWINS.text(self.connection.dialect)
-            padded = portion + [""] * (ledger_sql.MARKS - len(portion))
-            rows = self.connection.exec_driver_sql(statement, tuple(padded))
-            found.update((mark, count) for mark, count in rows)
+            found.update(straight(self.connection, *ledger_sql.TWINS.ask(portion)))
         return found
 
     def _of_pairs(
         self, question: ledger_sql.Question, pairs: Sequence[tuple[str, str]]
     ) -> Iterable[Any]:
-        """A statement has always as many values, so that it is prepared once; "" is nobody's."""
         values = [value for pair in pairs for value in pair]
-        values += [""] * (2 * ledger_sql.PAIRS - len(values))
-        statement = question.text(self.connection.dialect)
-        return self.connection.exec_driver_sql(statement, tuple(values))
+        return straight(self.connection, *question.ask(values))
 
-    def _of_accounts(
-        self, question: ledger_sql.Question, keys: Sequence[tuple[str, str]]
-    ) -> Iterable[Any]:
+    def _of_accounts(self, question: str, keys: Sequence[tuple[str, str]]) -> Iterable[Any]:
         words, values = ledger_sql.accounts(keys)
-        statement = question.text(self.connection.dialect, words)
-        return self.connection.exec_driver_sql(statement, values)
+        return straight(self.connection, question.format(words), values)
 
 
 def _portions(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -1,7 +1,7 @@
 """What the ledger is asked of each chunk of forms, as text.
 
 Built by SQLAlchemy a statement costs more than the database takes over it. Where they can, pairs
-come as a table of their own, so that the statement is always the same; that is read first,
+come as a table of their own, so that the statement has one of few lengths; that is read first,
 whatever a planner thinks of it: SQLite reads the whole ledger for a pair ``IN`` a list of pairs.
 """
 
@@ -9,32 +9,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from operator import itemgetter
-
-from sqlalchemy import Dialect
 
 PAIRS = 400
 MARKS = 500
 """Pairs, and single values, of one look-up: the least that every database takes is 999 values."""
+FEW = 4
+"""Of either, where there are no more: most sets have one form, and 400 pairs take half of what the
+database needs for all of such a set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A statement with ``{}`` for the values that it is asked with, or for what picks them."""
+    """A statement with ``{}`` for its values: so many times ``mark``, each of ``width`` values."""
 
     words: str
-    values: str = ""
+    mark: str
+    most: int
+    width: int = 1
 
-    def text(self, dialect: Dialect, values: str | None = None) -> str:
-        """As the driver of ``dialect`` takes it."""
-        mark = "?" if dialect.paramstyle == "qmark" else "%s"
-        return self.words.format(self.values if values is None else values).replace("?", mark)
+    def ask(self, values: Sequence[str]) -> tuple[str, Sequence[str]]:
+        """The statement for that many values, and these with "", which is nobody's, for the rest.
+
+        It has one of two lengths, so that each is prepared once.
+        """
+        size = FEW if len(values) <= FEW * self.width else self.most
+        return _text(self, size), [*values, *[""] * (size * self.width - len(values))]
+
+
+@cache
+def _text(question: Question, size: int) -> str:
+    return question.words.format(", ".join([question.mark] * size))
 
 
 def _of_pairs(words: str) -> Question:
-    pairs = ", ".join(["(?, ?)"] * PAIRS)
-    return Question(f"WITH wanted (employer, name) AS (VALUES {{}}) {words}", pairs)
+    words = f"WITH wanted (employer, name) AS (VALUES {{}}) {words}"
+    return Question(words, "(?, ?)", PAIRS, width=2)
 
 
 NAMED = _of_pairs("""
@@ -54,25 +66,24 @@ SELECT employer, name FROM wanted WHERE EXISTS (
 TWINS = Question(
     "SELECT twin, count(*) FROM ledger_object"
     " WHERE twin IN ({}) AND status = 'ACTIVE' GROUP BY twin",
-    ", ".join("?" * MARKS),
+    "?",
+    MARKS,
 )
 """How many objects stand under each twin mark."""
 
-MOVED = Question(
-    "UPDATE ledger_object SET {} WHERE fla_id = ?", "version = ?, status = ?, year = ?, twin = ?"
-)
+MOVED = "UPDATE ledger_object SET version = ?, status = ?, year = ?, twin = ? WHERE fla_id = ?"
 """What stands of an object after another version of it."""
 
-RIGHTS = Question("""
+RIGHTS = """
 SELECT held.employer, held.inss, said.right_type, held.year, sum(said.hours)
 FROM ledger_object AS held JOIN training_right AS said
   ON said.fla_id = held.fla_id AND said.version = held.version
 WHERE ({}) AND held.status = 'ACTIVE'
 GROUP BY held.employer, held.inss, said.right_type, held.year
-""")
+"""
 """Hours of right on accounts, by type and year; see ``accounts``."""
 
-USES = Question("""
+USES = """
 SELECT held.employer, held.inss, held.year,
   sum(coalesce(said.used_legal, 0)), sum(coalesce(said.used_sector, 0)),
   sum(coalesce(said.used_employer, 0)),
@@ -83,7 +94,7 @@ FROM ledger_object AS held JOIN training AS said
 WHERE ({}) AND held.status = 'ACTIVE'
   AND said.training_status = 'FOLLOWED' AND said.counts_for_credit
 GROUP BY held.employer, held.inss, held.year
-""")
+"""
 """Hours used on accounts, by year: of each type, and those without a split; see ``accounts``."""
 
 

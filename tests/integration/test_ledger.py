@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, event, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from batch.cli.output import plain
 from batch.fla.account import Window, account_of, balances
@@ -245,53 +244,6 @@ def test_what_one_chunk_stores_the_next_finds(engine: Engine) -> None:
     assert result(update)["LEGAL"] == "200"
     ids_given = [row[0] for row in rows(engine)["ledger_object"]]
     assert len(set(ids_given)) == len(ids_given) == CHUNK
-
-
-def statements(engine: Engine, *texts: str) -> Counter[str]:
-    """What is asked of the database while a file is judged, by the kind of question."""
-    asked: Counter[str] = Counter()
-
-    def note(_c: object, _k: object, statement: str, *_rest: object) -> None:
-        kinds = ("sum(", "count(", "INSERT", "UPDATE")
-        asked.update([k for k in kinds if k in statement] or ["other"])
-
-    event.listen(engine, "before_cursor_execute", note)
-    sent(engine, *texts)
-    event.remove(engine, "before_cursor_execute", note)
-    return asked
-
-
-def test_an_account_s_sums_are_asked_once_however_many_forms_it_has(engine: Engine) -> None:
-    """So a file with all its forms on one account costs what any other file costs."""
-    sent(engine, declarations.training("T", name="Before", uses=()))
-    texts = [declarations.training(f"T/{n}", uses=()) for n in range(3 * CHUNK)]
-    asked = statements(engine, *texts)
-    assert (asked["sum("], asked["count("]) == (2, 1)
-    assert asked["INSERT"] == 2 * 3
-    (line,) = [r for r in statement(engine).remaining if (r.year, r.type) == (2025, "EMPLOYER")]
-    assert (line.used, line.hours, line.overdrawn) == (600_400, 0, 600_400)
-
-
-def test_no_look_up_reads_a_whole_table(engine: Engine) -> None:
-    plans: list[str] = []
-
-    def explain(_c: Connection, cursor: Any, text: str, parameters: Any, *_: Any) -> None:
-        if text.strip().startswith(("SELECT", "WITH")) and "fla_sequence" not in text:
-            plan = cursor.execute(f"EXPLAIN QUERY PLAN {text}", parameters).fetchall()
-            plans.extend(row[3] for row in plan if not row[3].endswith(("wanted", "ROWS")))
-
-    texts = [
-        declarations.right("R/1"),
-        declarations.right("R/1", employer="1999999943", inss=PERSONS[1]),
-        declarations.cancel("TrainingCancel", fla_id="1" * 24),
-    ]
-    sent(engine, *texts)
-    event.listen(engine, "before_cursor_execute", explain)
-    sent(engine, *texts)
-    statement(engine)
-    event.remove(engine, "before_cursor_execute", explain)
-    assert len(plans) > 10
-    assert [plan for plan in plans if plan.startswith("SCAN") or "AUTOMATIC" in plan] == []
 
 
 def test_numbers_are_reserved_without_gaps_or_doubles(engine: Engine) -> None:
