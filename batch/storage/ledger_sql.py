@@ -16,9 +16,9 @@ from operator import itemgetter
 PAIRS = 400
 MARKS = 500
 """Pairs, and single values, of one look-up: the least that every database takes is 999 values."""
-FEW = 4
-"""Of either, where there are no more: most sets have one form, and 400 pairs take half of what the
-database needs for all of such a set."""
+FEW = 16
+"""Of either, where there are no more: most sets have a few forms, and 400 pairs took two thirds of
+what the database needed for all of such a set."""
 
 
 @dataclass(frozen=True, slots=True)
