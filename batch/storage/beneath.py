@@ -134,7 +134,7 @@ class Held:
         """Give a file of the folder a second name in the spool."""
         os.link(name, target, src_dir_fd=self.descriptor, follow_symlinks=False)
 
-    def link_in(self, source: Path, name: str) -> None:
+    def link_in(self, source: Path | str, name: str) -> None:
         """Give a file of the spool a second name here; FileExistsError when it is taken."""
         os.link(source, name, dst_dir_fd=self.descriptor, follow_symlinks=False)
 

@@ -45,16 +45,15 @@ class Dossier:
     def blocks(self, file: SealedFile) -> Iterator[bytes]:
         """The bytes of one file; SpoolFault at the end if they are not the sealed ones."""
         digest = hashlib.sha256()
-        with open(self.path / file.name, "rb") as stream:
-            while block := stream.read(_BLOCK):
-                digest.update(block)
-                yield block
+        for block in _blocks_of(f"{self.path}/{file.name}"):
+            digest.update(block)
+            yield block
         if digest.hexdigest() != file.sha256:
             raise SpoolFault(f"{self.path.name}: {file.name} is not what was sealed")
 
     def read(self, file: SealedFile, limit: int) -> bytes:
         """The first ``limit`` bytes of a small file, and one more when there are more."""
-        with open(self.path / file.name, "rb") as stream:
+        with open(f"{self.path}/{file.name}", "rb", buffering=0) as stream:
             return stream.read(limit + 1)
 
     def open(self, file: SealedFile) -> BinaryIO:
@@ -75,7 +74,8 @@ class Dossier:
         The files carry the attempt: one that was fenced off cannot touch those of a later one,
         and the row says which were decided.
         """
-        place = {k: self.answer_file(wanted.layer, wanted.attempt, k) for k in _ANSWER_KINDS}
+        beginning = f"{self.path}/@{wanted.layer}.{wanted.attempt}."
+        place = {kind: beginning + kind for kind in _ANSWER_KINDS}
         with ExitStack() as opened:
             written = _written(place[Kind.FO], chunks, opened)
             kind = Kind.FO
@@ -83,8 +83,8 @@ class Dossier:
                 kind = Kind.CO
                 written = _zipped(place, f"{Kind.FO}.{wanted.stem}.1.1", written.size, opened)
             signature = sign(written.sha256)
-            files = (written, *(_written(place[k], c, opened) for k, c in _beside(signature)))
-            unsynced.add((file.descriptor for file in files), self.path)
+            beside = (_whole(place[kind], data, opened) for kind, data in _beside(signature))
+            unsynced.add((written.descriptor, *beside), self.path)
         for earlier in range(1, wanted.attempt):
             for each in _ANSWER_KINDS:
                 self.answer_file(wanted.layer, earlier, each).unlink(missing_ok=True)
@@ -97,6 +97,11 @@ class Dossier:
             sha256=written.sha256.hex(),
             signature_sha256=hashlib.sha256(signature).hexdigest(),
         )
+
+    def shows(self, item: Emission) -> list[tuple[str, str]]:
+        """The names in OUT of an answer's data, FS and GO, each with the path of its file."""
+        beginning = f"{self.path}/@{item.layer}.{item.attempt}."
+        return [(name, beginning + kind) for name, kind in item.files]
 
     def answer_file(self, layer: str, attempt: int, kind: str) -> Path:
         """Where one file of an answer lies."""
@@ -136,9 +141,10 @@ def dossier(layout: Layout, key: SetKey) -> Dossier:
 
 def place(layout: Layout, name: str) -> Path | None:
     """Where the directory of this name stands; None when it is nowhere."""
-    parents = (layout.sealed, layout.quarantine, layout.arch, layout.posted)
-    places = (parent / name for parent in parents)
-    return next((path for path in places if path.is_dir()), None)
+    for parent in (layout.sealed, layout.quarantine, layout.arch, layout.posted):
+        if os.path.isdir(f"{parent}/{name}"):
+            return parent / name
+    return None
 
 
 def emit(layout: Layout, emissions: Sequence[Emission]) -> None:
@@ -150,19 +156,21 @@ def emit(layout: Layout, emissions: Sequence[Emission]) -> None:
     key = emissions[0].key
     folder = layout.folder(key.channel, key.folder.answers)
     with durable.locked(layout.lock_of(key.channel)), beneath.held(folder) as out:
-        for item in emissions:
-            home = dossier(layout, item.key)
-            data = home.answer_file(item.layer, item.attempt, item.data_kind)
-            signature = home.answer_file(item.layer, item.attempt, Kind.FS)
-            for source, sha256 in ((data, item.sha256), (signature, item.signature_sha256)):
+        shown = [(item, dossier(layout, item.key)) for item in emissions]
+        for item, home in shown:
+            *files, _ = home.shows(item)
+            for (_, source), sha256 in zip(
+                files, (item.sha256, item.signature_sha256), strict=True
+            ):
                 if _digest(source) != sha256:
-                    raise SpoolFault(f"{item.key}: {source.name} is not what was decided")
-            _show(layout, item, data, out, f"{item.data_kind}.{item.stem}.1.1")
-            _show(layout, item, signature, out, f"{Kind.FS}.{item.stem}.1.1")
+                    name = os.path.basename(source)
+                    raise SpoolFault(f"{item.key}: {name} is not what was decided")
+            for name, source in files:
+                _show(layout, item, source, out, name)
         out.sync()
-        for item in emissions:
-            trigger = dossier(layout, item.key).answer_file(item.layer, item.attempt, Kind.GO)
-            _show(layout, item, trigger, out, f"{Kind.GO}.{item.stem}.1")
+        for item, home in shown:
+            *_, (name, source) = home.shows(item)
+            _show(layout, item, source, out, name)
         out.sync()
 
 
@@ -210,9 +218,9 @@ def archive(layout: Layout, keys: Sequence[SetKey]) -> None:
     """Answered sets of one channel: to ``arch``, and out of the sender's inbox."""
     with durable.locked(layout.lock_of(keys[0].channel)):
         for key in keys:
-            source, target = layout.sealed / str(key), layout.arch / str(key)
-            if source.is_dir():
-                durable.rename_new(source, target)
+            source = f"{layout.sealed}/{key}"
+            if os.path.isdir(source):
+                durable.rename_new(source, f"{layout.arch}/{key}")
         durable.sync_directory(layout.arch)
         durable.sync_directory(layout.sealed)
         for folder in {key.folder for key in keys}:
@@ -232,7 +240,7 @@ def unlist(layout: Layout, keys: Sequence[SetKey]) -> None:
             file.name
             for home in homes
             for file in home.sealed().files
-            if _same_file(inbox, file.name, home.path / file.name)
+            if _same_file(inbox, file.name, f"{home.path}/{file.name}")
         }
         for name in listed:
             inbox.unlink(name)
@@ -250,18 +258,17 @@ def move_to(layout: Layout, key: SetKey, target: Path) -> None:
             durable.sync_directory(source.parent)
 
 
-def _show(layout: Layout, item: Emission, source: Path, out: Held, name: str) -> None:
-    taken = layout.taken_name(item.key.channel, item.key.folder.answers, name)
+def _show(layout: Layout, item: Emission, source: str, out: Held, name: str) -> None:
     if not out.has(name):
-        if not taken.exists():
+        if not layout.taken_name(item.key.channel, item.key.folder.answers, name).exists():
             out.link_in(source, name)
     elif not _same_file(out, name, source):
         raise SpoolFault(f"{name}: another file has this answer's name")
 
 
-def _same_file(folder: Held, name: str, other: Path) -> bool:
+def _same_file(folder: Held, name: str, other: Path | str) -> bool:
     try:
-        first, second = folder.status(name), other.lstat()
+        first, second = folder.status(name), os.lstat(other)
     except FileNotFoundError:
         return False
     return first is not None and os.path.samestat(first, second)
@@ -270,9 +277,9 @@ def _same_file(folder: Held, name: str, other: Path) -> bool:
 _ANSWER_KINDS = (Kind.FO, Kind.CO, Kind.FS, Kind.GO)
 
 
-def _beside(signature: bytes) -> tuple[tuple[Kind, list[bytes]], ...]:
+def _beside(signature: bytes) -> tuple[tuple[Kind, bytes], ...]:
     """What is written after an answer's data: each kind with its content."""
-    return (Kind.FS, [signature]), (Kind.GO, [])
+    return (Kind.FS, signature), (Kind.GO, b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +291,7 @@ class _Written:
     sha256: bytes
 
 
-def _written(path: Path, chunks: Iterable[bytes], opened: ExitStack) -> _Written:
+def _written(path: str, chunks: Iterable[bytes], opened: ExitStack) -> _Written:
     """A new file in the place of one that was left; open until ``opened`` ends."""
     descriptor = _create(path, opened)
     digest, size = hashlib.sha256(), 0
@@ -296,18 +303,25 @@ def _written(path: Path, chunks: Iterable[bytes], opened: ExitStack) -> _Written
     return _Written(descriptor, size, digest.digest())
 
 
-def _create(path: Path, opened: ExitStack) -> int:
+def _whole(path: str, content: bytes, opened: ExitStack) -> int:
+    """The same of a small file, whose digest nobody asks for: its descriptor."""
+    descriptor = _create(path, opened)
+    durable.write_all(descriptor, content, 0)
+    return descriptor
+
+
+def _create(path: str, opened: ExitStack) -> int:
     flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, 0o400)
     except FileExistsError:  # of this attempt, which was undone before it was decided
-        path.unlink()
+        os.unlink(path)
         descriptor = os.open(path, flags, 0o400)
     opened.callback(os.close, descriptor)
     return descriptor
 
 
-def _zipped(place: Mapping[Kind, Path], name: str, size: int, opened: ExitStack) -> _Written:
+def _zipped(place: Mapping[Kind, str], name: str, size: int, opened: ExitStack) -> _Written:
     """A ZIP with exactly one FO in it, named CO (contract, section 3); the FO itself goes.
 
     The same FO gives the same bytes: the member carries no time. Its size is told in advance, so
@@ -327,18 +341,18 @@ def _zipped(place: Mapping[Kind, Path], name: str, size: int, opened: ExitStack)
         written = raw.tell()
         raw.seek(0)
         digest = hashlib.file_digest(raw, "sha256").digest()
-    place[Kind.FO].unlink()
+    os.unlink(place[Kind.FO])
     return _Written(descriptor, written, digest)
 
 
-def _digest(path: Path) -> str:
+def _digest(path: str) -> str:
     digest = hashlib.sha256()
     for block in _blocks_of(path):
         digest.update(block)
     return digest.hexdigest()
 
 
-def _blocks_of(path: Path) -> Iterator[bytes]:
-    with open(path, "rb") as stream:
+def _blocks_of(path: str) -> Iterator[bytes]:
+    with open(path, "rb", buffering=0) as stream:
         while block := stream.read(_BLOCK):
             yield block

@@ -172,7 +172,8 @@ def manifest_bytes(sealed: Sealed) -> bytes:
 def read_manifest(directory: Path) -> Sealed:
     """Read back what ``seal`` wrote; SpoolFault when it is absent or not whole."""
     try:
-        document = json.loads((directory / MANIFEST).read_bytes())
+        with open(f"{directory}/{MANIFEST}", "rb", buffering=0) as stream:
+            document = json.loads(stream.read())
         files = tuple(
             SealedFile(f["name"], Kind(f["kind"]) if f["kind"] else None, f["size"], f["sha256"])
             for f in document["files"]

@@ -7,7 +7,7 @@ a set's row.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, exists, insert, null, select, update
@@ -67,9 +67,8 @@ _ACCEPTED = Prepared(
     .where(part.c.submission_id == bindparam("own"), part.c.name == bindparam("of"))
     .values(accepted=bindparam("good"))
 )
-_ANSWER = row_of(
-    answer, "submission_id", "decided_at", *(each.name for each in fields(AnswerFiles))
-)
+_OF_FILES = tuple(each.name for each in fields(AnswerFiles))
+_ANSWER = row_of(answer, "submission_id", "decided_at", *_OF_FILES)
 
 
 def record_reception(
@@ -215,4 +214,5 @@ def verified_again(connection: Connection, taken: Claim) -> Verified:
 
 def _add_answer(connection: Connection, taken: Claim, files: AnswerFiles, at: datetime) -> None:
     """After its link: the first link of all tells which answers were there before it."""
-    _ANSWER.add(connection, submission_id=taken.id, decided_at=at, **asdict(files))
+    columns = {name: getattr(files, name) for name in _OF_FILES}
+    _ANSWER.add(connection, submission_id=taken.id, decided_at=at, **columns)
