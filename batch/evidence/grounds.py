@@ -94,7 +94,7 @@ class Grounds:
         """Names and rules, no bytes."""
         return {
             "registered": [digest_of(der) for der in self.registered],
-            "policy": _written(self.policy),
+            "policy": _rules(self.policy),
             "crls": [digest_of(der) for der in self.sources.crls],
             "ocsp": [digest_of(der) for der in self.sources.ocsp],
         }
@@ -137,6 +137,11 @@ def read(document: Document, held: Mapping[str, bytes]) -> Grounds:
 
 def _certificates(policy: SignaturePolicy) -> tuple[SigningCertificate, ...]:
     return (*policy.trust, *policy.intermediates)
+
+
+@lru_cache(maxsize=16)  # the rules are the same for nearly all
+def _rules(policy: SignaturePolicy) -> Any:
+    return _written(policy)
 
 
 def _written(value: object) -> Any:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Connection, Engine, func, select
 
 from batch.identifiers import EnterpriseNumber, SenderNumber
 from batch.registers import (
@@ -30,6 +30,11 @@ USER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
 _LATEST = Prepared(select(func.max(tables.register_event.c.id).label("id")))
+
+
+def latest_change(connection: Connection) -> int:
+    """A number that grows with every change an operator makes; 0 before the first."""
+    return int(_LATEST.first(connection).id or 0)
 
 
 class Registers:
@@ -72,7 +77,7 @@ class Registers:
     def latest_change(self) -> int:
         """A number that grows with every change an operator makes to the registers."""
         with reading(self._engine) as connection:
-            return _LATEST.first(connection).id or 0
+            return latest_change(connection)
 
     def mandates_between(
         self, employer: EnterpriseNumber, mandatary: EnterpriseNumber

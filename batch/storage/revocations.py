@@ -186,7 +186,25 @@ class SourceShelf:
         """Those of the trust, DER, in the order in which they were added."""
         with self._guard, reading(self.engine) as connection:
             self._read_on(connection)
-            return [der for of, der in self._authorities.values() if of is kind]
+            return self._certificates(kind)
+
+    def look(self, connection: Connection) -> None:
+        """See what came since the last time, inside a transaction."""
+        with self._guard:
+            self._read_on(connection)
+
+    def known_certificates(self, kind: TrustKind) -> list[bytes]:
+        """The same as ``certificates``, as it was at the last look."""
+        with self._guard:
+            return self._certificates(kind)
+
+    def known_sources(self, certificates: Iterable[str], at: datetime) -> Sources | None:
+        """The same as ``sources``, as it was at the last look; None where bytes are to be read."""
+        with self._guard:
+            crls, ocsp = self._telling(certificates, at)
+            if not all(place in self._bytes for place in (*crls, *ocsp)):
+                return None
+            return Sources(tuple(map(self._held, crls)), tuple(map(self._held, ocsp)))
 
     def sources(self, certificates: Iterable[str], at: datetime) -> Sources:
         """What tells of revocations at ``at``: every list, and the answers about ``certificates``
@@ -199,11 +217,27 @@ class SourceShelf:
     ) -> Sources:
         """The same inside a transaction; of one thread."""
         self._read_on(connection)
+        crls, ocsp = (
+            tuple(filter(None, (self._read(connection, place) for place in places)))
+            for places in self._telling(certificates, at)
+        )
+        return Sources(crls, ocsp)
+
+    def _certificates(self, kind: TrustKind) -> list[bytes]:
+        return [der for of, der in self._authorities.values() if of is kind]
+
+    def _telling(
+        self, certificates: Iterable[str], at: datetime
+    ) -> tuple[list[_Place], list[_Place]]:
+        """Where the lists and the answers lie that tell of revocations at ``at``."""
         wanted = {*certificates, *self._authorities}
         answers = [item for one in sorted(wanted) for item in self._ocsp.get(one, ())]
-        crls = (self._read(connection, item.place) for item in _at(self._crls, at))
-        ocsp = (self._read(connection, item.place) for item in _at(answers, at))
-        return Sources(tuple(filter(None, crls)), tuple(filter(None, ocsp)))
+        return [item.place for item in _at(self._crls, at)], [i.place for i in _at(answers, at)]
+
+    def _held(self, place: _Place) -> bytes:
+        """Bytes that are in memory; the last used is last."""
+        der = self._bytes[place] = self._bytes.pop(place)
+        return der
 
     def _read_on(self, connection: Connection) -> None:
         now = _mark(connection)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Protocol
 
 from batch.errors import SpoolFault
@@ -26,6 +26,10 @@ from batch.states import Sealed
 
 class Register(Protocol):
     """The registers as the stages ask them: facts with their intervals, read afresh."""
+
+    def standing_still(self) -> AbstractContextManager[None]:
+        """In here every answer is as the registers stand at its beginning."""
+        ...
 
     def channel(self, sender: SenderNumber) -> Channel | None: ...
 
@@ -72,10 +76,9 @@ class Facts:
         service = self.service(sealed)
         if service is not None and not service.signed:
             return None
-        policy = replace(
-            SignaturePolicy.trusting(
-                self.registers.trust_anchors(), self.registers.intermediates()
-            ),
+        policy = _policy(
+            tuple(self.registers.trust_anchors()),
+            tuple(self.registers.intermediates()),
             qualified=self.settings.signature_qualified,
             max_bytes=self.settings.max_signature_bytes,
             sha1=channel.exception(SHA1, sealed.sealed_at) is not None,
@@ -158,3 +161,16 @@ class Facts:
             speaks=speaks,
             ticket=ticket,
         )
+
+
+@lru_cache(maxsize=16)  # two of each state of the trust: with SHA-1, and without
+def _policy(
+    anchors: tuple[bytes, ...],
+    between: tuple[bytes, ...],
+    *,
+    qualified: bool,
+    max_bytes: int,
+    sha1: bool,
+) -> SignaturePolicy:
+    trusting = SignaturePolicy.trusting(anchors, between)
+    return replace(trusting, qualified=qualified, max_bytes=max_bytes, sha1=sha1)

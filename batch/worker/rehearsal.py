@@ -11,7 +11,7 @@ import hashlib
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -35,7 +35,7 @@ from batch.states import Deferred, Part, Refused, Sealed, SealedFile, SetKey, Tr
 from batch.storage.database import Transaction, engine_for, trying
 from batch.storage.dossiers import Dossier
 from batch.storage.instance import Instance
-from batch.storage.registers import Registers
+from batch.storage.remembered import RememberedRegisters
 from batch.storage.replays import sent_before
 from batch.storage.tables import metadata
 from batch.worker.diagnosis import Files, diagnose, modified
@@ -71,6 +71,9 @@ class Presumed:
     """Stands where no instance is: whoever sends may send, for whomever."""
 
     services: tuple[str, ...]
+
+    def standing_still(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def channel(self, sender: SenderNumber) -> Channel:
         always = Interval(datetime(1, 1, 1, tzinfo=UTC))
@@ -120,7 +123,9 @@ def _one(
 ) -> Rehearsed:
     served = descriptions(settings)
     presumed = Presumed(tuple(s.name for s in served))
-    facts = Facts(settings, Registers(instance.production) if instance else presumed, served)
+    facts = Facts(
+        settings, RememberedRegisters(instance.production) if instance else presumed, served
+    )
     channel = facts.registers.channel(sealed.key.channel)
     if channel is None:
         raise OperatorError(f"sender {sealed.key.channel}: the register has no such channel")

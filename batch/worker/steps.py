@@ -65,6 +65,11 @@ class Steps:
         sealed, place = taken.sealed, _Place(home, at, unsynced)
         if taken.given_up:
             return self._decided(taken, technical.refuse_set(sealed), place)
+        with self.facts.registers.standing_still():
+            return self._verified(taken, place, database)
+
+    def _verified(self, taken: Claim, place: _Place, database: Database) -> Decided | Deferred:
+        sealed, home = taken.sealed, place.home
         channel, service = self.facts.channel(sealed), self.facts.service(sealed)
         found = replays(database, taken)
         if found.in_flight:
@@ -118,7 +123,8 @@ class Steps:
         tally = content.Tally(MAX_KEPT_FINDINGS)
         # A simulation is judged against the test ledger and recorded nowhere.
         simulation = taken.environment is Environment.SIMULATION
-        with undone(transaction) if simulation else nullcontext():
+        still = nullcontext() if taken.given_up else self.facts.registers.standing_still()
+        with undone(transaction) if simulation else nullcontext(), still:
             if taken.given_up:
                 handled = technical.refuse_forms(verified, taken.form_ticket, tally)
             else:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Engine, event
 
 from batch.registers import Exemption, Interval, Mandate
@@ -33,6 +34,7 @@ from tests.integration.test_registers import (
     WANTED,
     pki,
 )
+from tests.integration.upkeep.places import Authority
 
 
 @pytest.fixture
@@ -122,3 +124,26 @@ def test_not_more_is_remembered_than_has_its_place(
     for _ in range(2):
         assert ask(held) == ask(Registers(engine))
         assert len(held._answers) <= 3
+
+
+def test_what_stands_still_is_asked_once_and_changes_after_it(engine: Engine) -> None:
+    admin, plain, held = RegistersAdmin(engine), Registers(engine), RememberedRegisters(engine)
+    now, authority = datetime.now(UTC), Authority()
+    admin.add_trust(authority.certificate().public_bytes(Encoding.DER), now)
+    admin.add_trust(authority.crl(), now)
+
+    def known(of: Registers) -> list[object]:
+        return [ask(of), of.trust_anchors(), of.intermediates(), of.sources([], now)]
+
+    before = known(plain)
+    assert len(plain.sources([], now).crls) == 1
+    with held.standing_still():
+        assert known(held) == known(held) == before
+        admin.add_enterprise(OTHER, "Other", None, LATER)
+        admin.add_trust(pki("other-ca.pem"), now)
+        _, between = authority.below("Between CA", [])
+        admin.add_trust(between.public_bytes(Encoding.DER), now, intermediate=True)
+        admin.add_trust(authority.crl(authority.certificate()), now)
+        assert known(plain) != before
+        assert known(held) == before
+    assert known(held) == known(plain)
