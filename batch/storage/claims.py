@@ -20,7 +20,7 @@ from batch.names import Environment
 from batch.states import Sealed, SetKey, Stage
 from batch.storage import events
 from batch.storage.numbering import form_ticket, next_numbers
-from batch.storage.prepared import Prepared, row_of
+from batch.storage.prepared import Listed, Prepared, row_of
 from batch.storage.submission_tables import submission
 
 AT_RISK = (Step.VERIFY, Step.INGEST)
@@ -34,6 +34,11 @@ AS_CLAIMED = (
 """The row of a set as its claim says it is: filled from ``Claim.as_claimed``."""
 _TAKE = Prepared(
     update(submission).where(*AS_CLAIMED).values(attempt=bindparam("attempted"), in_hand=True)
+)
+_OF_KEYS = Listed(
+    lambda keys: select(submission.c.key, submission.c.attempt, submission.c.state).where(
+        submission.c.key.in_(keys)
+    )
 )
 _STANDS = Prepared(
     select(submission.c.state, submission.c.attempt).where(submission.c.id == bindparam("own"))
@@ -107,12 +112,11 @@ def together(connection: Connection, sets: Sequence[Sealed]) -> list[Sealed]:
     is one, a suspect works alone, the one that stopped it least often: kills that have no cause in
     a set hit another each time.
     """
-    query = select(submission.c.key, submission.c.attempt).where(
-        submission.c.key.in_([str(s.key) for s in sets]),
-        submission.c.attempt > 0,
-        submission.c.state.in_((Stage.SEALED, Stage.VERIFIED)),
-    )
-    attempts = {row.key: row.attempt for row in connection.execute(query)}
+    attempts = {
+        row.key: row.attempt
+        for row in _OF_KEYS.rows(connection, [str(s.key) for s in sets])
+        if row.attempt > 0 and row.state in (Stage.SEALED, Stage.VERIFIED)
+    }
     innocent = list(takewhile(lambda s: str(s.key) not in attempts, sets))
     suspects = [s for s in sets if str(s.key) in attempts]
     return innocent or [min(suspects, key=lambda s: attempts[str(s.key)])]

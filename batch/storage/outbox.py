@@ -8,12 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from batch.states import SetKey, Stage
 from batch.storage import events
 from batch.storage.dossiers import Emission
+from batch.storage.prepared import Listed
 from batch.storage.submission_tables import answer, post, submission
 
 PORTION = 200
@@ -22,7 +36,8 @@ PORTION = 200
 
 def unshown_of(connection: Connection, submission_ids: Sequence[int]) -> list[Emission]:
     """Answers of these sets that are decided and not known to be in OUT, oldest first."""
-    return _emissions(connection, _UNSHOWN, answer.c.submission_id.in_(submission_ids))
+    found = _UNSHOWN_OF.rows(connection, submission_ids)
+    return [_emission(row) for row in sorted(found, key=attrgetter("id"))]
 
 
 def unshown(connection: Connection) -> list[Emission]:
@@ -72,16 +87,10 @@ def record_begun(connection: Connection, ids: Sequence[int]) -> None:
 
 def record_shown(connection: Connection, ids: Sequence[int], at: datetime) -> None:
     """These are in OUT: each for the first time, or again, which begins a new term."""
-    shown = answer.c.id.in_(ids) & answer.c.shown_at.is_(None)
-    again = connection.execute(_sets_of(ids).where(shown, answer.c.emitted_at.is_not(None)))
-    for row in again.all():
+    for row in _SHOWN_AGAIN.rows(connection, ids):
         events.add(connection, row.submission_id, "redelivered", at, row.stem)
-    connection.execute(update(answer).where(shown).values(shown_at=at))
-    connection.execute(
-        update(answer)
-        .where(answer.c.id.in_(ids), answer.c.emitted_at.is_(None))
-        .values(emitted_at=at)
-    )
+    _SHOWN.change(connection, ids, at=at)
+    _EMITTED.change(connection, ids, at=at)
 
 
 def record_left(connection: Connection, ids: Sequence[int], at: datetime) -> None:
@@ -94,7 +103,7 @@ _UNSHOWN = and_(answer.c.left_at.is_(None), answer.c.shown_at.is_(None))
 _FINISHED = or_(answer.c.submission_id.is_(None), submission.c.state == Stage.ANSWERED)
 
 
-def _sets_of(ids: Sequence[int]) -> Select[tuple[object, ...]]:
+def _sets_of(ids: Sequence[int] | Sequence[BindParameter[Any]]) -> Select[Any]:
     return select(answer.c.submission_id, answer.c.stem).where(
         answer.c.id.in_(ids), answer.c.submission_id.is_not(None)
     )
@@ -107,7 +116,12 @@ def _emissions(
     limit: int | None = None,
     skip: int = 0,
 ) -> list[Emission]:
-    query = (
+    query = _asked(*wanted).order_by(*order).limit(limit).offset(skip)
+    return [_emission(row) for row in connection.execute(query)]
+
+
+def _asked(*wanted: ColumnElement[bool]) -> Select[Any]:
+    return (
         select(
             answer.c.id,
             func.coalesce(submission.c.key, post.c.key).label("key"),
@@ -121,20 +135,30 @@ def _emissions(
         .outerjoin_from(answer, submission, submission.c.id == answer.c.submission_id)
         .outerjoin(post, post.c.id == answer.c.post_id)
         .where(*wanted)
-        .order_by(*order)
-        .limit(limit)
-        .offset(skip)
     )
-    return [
-        Emission(
-            row.id,
-            SetKey.parse(row.key),
-            row.layer,
-            row.stem,
-            row.attempt,
-            row.data_kind,
-            row.sha256,
-            row.signature_sha256,
-        )
-        for row in connection.execute(query)
-    ]
+
+
+def _emission(row: Any) -> Emission:
+    number, key, *others = row
+    return Emission(number, SetKey.parse(key), *others)
+
+
+# What each batch of the worker asks and writes.
+_UNSHOWN_OF = Listed(lambda ids: _asked(_UNSHOWN, answer.c.submission_id.in_(ids)))
+_SHOWN_AGAIN = Listed(
+    lambda ids: _sets_of(ids).where(answer.c.shown_at.is_(None), answer.c.emitted_at.is_not(None))
+)
+_SHOWN = Listed(
+    lambda ids: (
+        update(answer)
+        .where(answer.c.id.in_(ids), answer.c.shown_at.is_(None))
+        .values(shown_at=bindparam("at"))
+    )
+)
+_EMITTED = Listed(
+    lambda ids: (
+        update(answer)
+        .where(answer.c.id.in_(ids), answer.c.emitted_at.is_(None))
+        .values(emitted_at=bindparam("at"))
+    )
+)

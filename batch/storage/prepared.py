@@ -8,12 +8,22 @@ the columns. Errors are those of every other statement.
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Dialect, Insert, Select, Table, Update, bindparam, insert
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Dialect,
+    Insert,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    insert,
+)
 
 from batch.storage.database import Cursor, straight
 
@@ -55,7 +65,7 @@ class _Compiled:
 class Prepared:
     """A statement with a ``bindparam`` for each value that changes; make it once, at the module.
 
-    Lists of values (``IN``) are not for it: their SQL is another for each length.
+    Lists of values (``IN``) are not for it: their SQL is another for each length. See ``Listed``.
     """
 
     def __init__(self, statement: Statement) -> None:
@@ -93,6 +103,49 @@ class Prepared:
         if found is None:
             found = self._compiled[dialect.name] = _compile(self._statement, dialect)
         return found
+
+
+LENGTHS = (4, 32, 256)
+"""Of a list of values: a batch has up to 64 sets with two answers each, and mostly few."""
+
+
+class Listed:
+    """A statement about a list of values: ``make`` gets what stands for each of them (``IN``).
+
+    It has one of few lengths, each compiled once; the last value is there again where fewer are
+    given. A list longer than the longest is asked about in portions.
+    """
+
+    def __init__(self, make: Callable[[list[BindParameter[Any]]], Statement]) -> None:
+        self._made: Final = {
+            length: Prepared(make([bindparam(_nth(n)) for n in range(length)]))
+            for length in LENGTHS
+        }
+
+    def rows(self, connection: Connection, of: Sequence[object], **values: object) -> list[Any]:
+        """The rows of a SELECT, as named tuples; portion after portion."""
+        return [
+            row
+            for prepared, given in self._portions(of)
+            for row in prepared.rows(connection, **given, **values)
+        ]
+
+    def change(self, connection: Connection, of: Sequence[object], **values: object) -> None:
+        """Run an UPDATE."""
+        for prepared, given in self._portions(of):
+            prepared.change(connection, **given, **values)
+
+    def _portions(self, of: Sequence[object]) -> Iterator[tuple[Prepared, dict[str, object]]]:
+        for start in range(0, len(of), LENGTHS[-1]):
+            some = of[start : start + LENGTHS[-1]]
+            length = next(length for length in LENGTHS if len(some) <= length)
+            padded = [*some, *[some[-1]] * (length - len(some))]
+            yield self._made[length], {_nth(n): value for n, value in enumerate(padded)}
+
+
+@cache
+def _nth(number: int) -> str:
+    return f"of{number}"
 
 
 def row_of(table: Table, *columns: str) -> Prepared:

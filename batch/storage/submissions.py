@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, exists, insert, null, select, update
+from sqlalchemy import Connection, bindparam, exists, insert, null, or_, select, update
 
 from batch.anomalies import Anomaly
 from batch.evidence.proof import Proof
@@ -19,7 +19,7 @@ from batch.states import Ingested, Part, Refused, Stage, Verified
 from batch.storage import chain, events, outbox
 from batch.storage.answer_files import AnswerFiles
 from batch.storage.claims import AS_CLAIMED, Claim, move
-from batch.storage.prepared import Prepared, row_of
+from batch.storage.prepared import Listed, Prepared, row_of
 from batch.storage.submission_tables import answer, delivery, finding, part, submission
 
 MAX_KEPT_FINDINGS = 1000
@@ -66,6 +66,20 @@ _ACCEPTED = Prepared(
     update(part)
     .where(part.c.submission_id == bindparam("own"), part.c.name == bindparam("of"))
     .values(accepted=bindparam("good"))
+)
+_FINISHED = Listed(
+    lambda ids: select(submission.c.id).where(
+        submission.c.id.in_(ids),
+        or_(submission.c.state == Stage.REFUSED, submission.c.state == Stage.INGESTED),
+        ~exists().where(answer.c.submission_id == submission.c.id, answer.c.emitted_at.is_(None)),
+    )
+)
+_OWNERS = Listed(
+    lambda ids: (
+        select(answer.c.submission_id)
+        .where(answer.c.id.in_(ids), answer.c.submission_id.is_not(None))
+        .distinct()
+    )
 )
 _OF_FILES = tuple(each.name for each in fields(AnswerFiles))
 _ANSWER = row_of(answer, "submission_id", "decided_at", *_OF_FILES)
@@ -172,10 +186,8 @@ def record_emitted(connection: Connection, answer_ids: Sequence[int], at: dateti
     if not answer_ids:
         return
     outbox.record_shown(connection, answer_ids, at)
-    owners = select(answer.c.submission_id).where(
-        answer.c.id.in_(answer_ids), answer.c.submission_id.is_not(None)
-    )
-    record_answered(connection, list(connection.execute(owners.distinct()).scalars()), at)
+    owners = (row.submission_id for row in _OWNERS.rows(connection, answer_ids))
+    record_answered(connection, list(dict.fromkeys(owners)), at)
 
 
 def record_answered(connection: Connection, ids: Sequence[int], at: datetime) -> None:
@@ -187,15 +199,7 @@ def record_answered(connection: Connection, ids: Sequence[int], at: datetime) ->
 
 def finished(connection: Connection, ids: Sequence[int]) -> list[int]:
     """Which of these sets are decided and have every answer in OUT, and are not answered yet."""
-    unshown = exists().where(
-        answer.c.submission_id == submission.c.id, answer.c.emitted_at.is_(None)
-    )
-    query = select(submission.c.id).where(
-        submission.c.id.in_(ids),
-        submission.c.state.in_((Stage.REFUSED, Stage.INGESTED)),
-        ~unshown,
-    )
-    return list(connection.execute(query).scalars())
+    return [row.id for row in _FINISHED.rows(connection, ids)]
 
 
 def verified_again(connection: Connection, taken: Claim) -> Verified:

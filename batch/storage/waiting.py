@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from batch.states import SetKey, Stage
 from batch.storage.layout import Layout
+from batch.storage.prepared import Listed
 from batch.storage.submission_tables import submission
 
 
@@ -31,7 +32,11 @@ def sealed_sets(layout: Layout, known: Container[str]) -> list[tuple[SetKey, flo
 
 def answered(connection: Connection, submission_ids: Sequence[int]) -> set[int]:
     """Which of these sets are answered, and so only wait to be archived."""
-    query = select(submission.c.id).where(
-        submission.c.id.in_(submission_ids), submission.c.state == Stage.ANSWERED
+    return {row.id for row in _ANSWERED.rows(connection, submission_ids)}
+
+
+_ANSWERED = Listed(
+    lambda ids: select(submission.c.id).where(
+        submission.c.id.in_(ids), submission.c.state == Stage.ANSWERED
     )
-    return set(connection.execute(query).scalars())
+)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
+    func,
     insert,
     select,
     update,
@@ -25,8 +26,16 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from batch.states import Stage
-from batch.storage.database import Database, engine_for, part, reading, undone, writing
-from batch.storage.prepared import Prepared, row_of
+from batch.storage.database import (
+    Database,
+    engine_for,
+    part,
+    reading,
+    straight_each,
+    undone,
+    writing,
+)
+from batch.storage.prepared import LENGTHS, Listed, Prepared, row_of
 from batch.storage.schema import Instant
 
 thing = Table(
@@ -104,6 +113,33 @@ def test_what_is_fixed_in_it_stays(engine: Database) -> None:
         assert [row.good for row in BY_NAME.rows(connection, of="sealed")] == [True]
 
 
+AMONG = Listed(lambda names: select(thing.c.name).where(thing.c.name.in_(names)))
+COUNTED = Listed(
+    lambda names: (
+        update(thing).where(thing.c.name.in_(names)).values(count=thing.c.count + bindparam("more"))
+    )
+)
+
+
+@pytest.mark.parametrize("size", [0, 1, 4, 5, 32, 33, 256, 257, 700])
+def test_a_list_of_any_length_is_asked_about_once_for_each_value(
+    engine: Database, size: int
+) -> None:
+    assert LENGTHS == (4, 32, 256)
+    rows = [(f"name {n}", n) for n in range(1000)]
+    wanted = [name for name, _ in rows[100 : 100 + size]]
+    with writing(engine) as connection:
+        straight_each(connection, "INSERT INTO thing (name, count) VALUES (?, ?)", rows)
+        assert sorted(row.name for row in AMONG.rows(connection, wanted)) == sorted(wanted)
+        assert AMONG.rows(connection, ["nobody", *wanted][: size + 1]) == AMONG.rows(
+            connection, wanted
+        )
+        COUNTED.change(connection, wanted, more=5000)
+        found = connection.execute(select(thing.c.name).where(thing.c.count >= 5000)).scalars()
+        assert sorted(found) == sorted(wanted)
+        assert connection.scalar(select(func.max(thing.c.count))) < 10_000
+
+
 @pytest.mark.parametrize("given", [{}, {"of": "one", "more": 1}, {"off": "one"}])
 def test_a_parameter_too_few_or_too_many_is_a_defect(
     engine: Database, given: dict[str, object]
@@ -125,6 +161,9 @@ def test_an_error_is_that_of_every_statement(engine: Database) -> None:
         with pytest.raises(IntegrityError) as error:
             ADD.add(connection, name="one", **row)
     assert "'one'" not in str(error.value)
+    with writing(engine) as connection, pytest.raises(IntegrityError) as error:
+        straight_each(connection, "INSERT INTO thing (name) VALUES (?)", [("two",), ("two",)])
+    assert "'two'" not in str(error.value)
 
 
 def test_a_part_that_fails_is_undone_alone(engine: Database) -> None:
