@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from batch.identifiers import SenderNumber
@@ -67,17 +67,24 @@ class Inbox:
         return False
 
     def arrivals(self, seen: Seen) -> list[receive.Arrival]:
-        """Every file with a safe name, with its age; one with another name no sender put here."""
+        """Every file that is not sealed yet, with its age, and the sealed ones of its stem.
+
+        The others are only looked at: a sweep finds thousands of them where the worker is behind.
+        Files with a name that is not safe no sender put here.
+        """
         found = list(self.held.files())
-        ages = seen.ages(found)
+        ages = seen.ages((name, status) for name, status in found if status.st_nlink == 1)
+        stems = {name.stem for name in map(split, ages) if name is not None}
+        lengths = {len(stem) for stem in stems}
         return [
             receive.Arrival(
                 name=name,
-                age=ages[name],
-                sealed=status.st_nlink > 1,
-                published=status.st_nlink > 1 or self.held.is_published(name),
+                age=ages.get(name, 0.0),
+                sealed=name not in ages,
+                published=name not in ages or self.held.is_published(name),
             )
-            for name, status in found
+            for name, _ in found
+            if name in ages or _may_be_of(stems, lengths, name)
         ]
 
 
@@ -115,6 +122,12 @@ def possible_triggers(name: Dropped) -> list[Dropped]:
     """Every GO that may announce the set of ``name``."""
     texts = [f"GO.{name.stem}", *(f"GO.{name.stem}.{total}" for total in range(10))]
     return [go for go in map(split, texts) if go is not None]
+
+
+def _may_be_of(stems: Collection[str], lengths: Iterable[int], text: str) -> bool:
+    """Whether a name may be of one of these stems: what comes after its kind begins with it."""
+    _, _, rest = text.partition(".")
+    return any(rest[:length] in stems for length in lengths)
 
 
 def _is_of(stem: str, text: str) -> bool:

@@ -105,8 +105,8 @@ class Prepared:
         return found
 
 
-LENGTHS = (4, 32, 256)
-"""Of a list of values: a batch has up to 64 sets with two answers each, and mostly few."""
+LENGTHS = (16, 64, 256)
+"""Of a list of values: a batch has up to 64 sets, and mostly few; of answers, 200 are a portion."""
 
 
 class Listed:

@@ -17,6 +17,7 @@ from batch.names import Folder, Kind
 from batch.states import Trigger
 from batch.storage import sealing
 from batch.storage.dossiers import dossier
+from batch.storage.inbox import Seen
 from tests.integration.storage.test_spool import STRANGE
 from tests.integration.storage.world import (
     LIMIT,
@@ -355,3 +356,21 @@ def test_one_set_that_cannot_be_sealed_does_not_stop_the_others(world: World) ->
         assert [(stem, type(error)) for stem, error in swept.failed] == [(first, SpoolFault)]
     world.work()
     assert world.receipts(second) == [["142", "122"]]
+
+
+def test_of_what_waits_for_the_worker_only_a_stem_with_something_new_is_gone_through(
+    world: World,
+) -> None:
+    """Ten thousand sets may wait: a sweep must not take each apart."""
+    waiting, resent = world.send_new(), world.send_new()
+    world.put(f"FI.{resent}.2.2", b"<more/>")
+    with world.inbox() as inbox:
+        found = inbox.arrivals(Seen())
+    assert {(a.name, a.sealed) for a in found} == {
+        (f"FI.{resent}.1.1", True),
+        (f"FS.{resent}.1.1", True),
+        (f"GO.{resent}.1", True),
+        (f"FI.{resent}.2.2", False),
+    }
+    assert len(world.listed()) == 7
+    assert [name for name in world.listed() if waiting in name] != []
