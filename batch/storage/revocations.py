@@ -131,6 +131,9 @@ _LATEST = Prepared(
         select(func.max(revocation.c.id)).scalar_subquery().label("fetched"),
     )
 )
+_ANCHORS = Prepared(
+    select(func.count().label("number")).where(trust.c.kind == TrustKind.CERTIFICATE)
+)
 
 
 def _mark(connection: Connection) -> tuple[int, int]:
@@ -176,6 +179,7 @@ class SourceShelf:
 
     engine: Engine
     _mark: tuple[int, int] = (0, 0)
+    _anchors: int = 0
     _crls: list[_Dated] = field(default_factory=list)
     _ocsp: dict[str, list[_Dated]] = field(default_factory=dict)
     _authorities: dict[str, tuple[TrustKind, bytes]] = field(default_factory=dict)
@@ -240,10 +244,14 @@ class SourceShelf:
         return der
 
     def _read_on(self, connection: Connection) -> None:
-        now = _mark(connection)
-        if now == self._mark:
+        now, anchors = _mark(connection), int(_ANCHORS.first(connection).number)
+        if (now, anchors) == (self._mark, self._anchors):
             return
-        if now[0] < self._mark[0] or now[1] < self._mark[1]:  # another database is in its place
+        raised = anchors != self._anchors  # a CA is trusted that was only known, or is new
+        self._anchors = anchors
+        if (
+            raised or now[0] < self._mark[0] or now[1] < self._mark[1]
+        ):  # or another database is there
             self._mark, self._crls, self._ocsp = (0, 0), [], {}
             self._authorities, self._bytes = {}, {}
         given = select(trust).where(trust.c.id > self._mark[0]).order_by(trust.c.id)

@@ -147,3 +147,17 @@ def test_what_stands_still_is_asked_once_and_changes_after_it(engine: Engine) ->
         assert known(plain) != before
         assert known(held) == before
     assert known(held) == known(plain)
+
+
+def test_a_ca_that_was_only_known_is_trusted_as_soon_as_it_is_given_so(engine: Engine) -> None:
+    """Its row changes and none comes: no number grows."""
+    admin, plain, held = RegistersAdmin(engine), Registers(engine), RememberedRegisters(engine)
+    _, certificate = Authority().below("Between CA", [])
+    between = certificate.public_bytes(Encoding.DER)
+    admin.add_trust(between, NOW, intermediate=True)
+    for of in (plain, held):
+        assert (len(of.trust_anchors()), of.intermediates()) == (1, [between])
+    admin.add_trust(between, LATER)
+    with held.standing_still():
+        for of in (plain, held):
+            assert (of.trust_anchors()[1:], of.intermediates()) == ([between], [])
