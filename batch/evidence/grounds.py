@@ -6,13 +6,14 @@ A document can be read back into the very values the verdict was made with.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from batch.evidence.canonical import Document, digest
+from batch.evidence.canonical import Document, canonical, digest
 from batch.signing.algorithms import Digest
 from batch.signing.certificate import SigningCertificate, read_der
 from batch.signing.policy import AdmittedKeys, SignaturePolicy
@@ -94,7 +95,7 @@ class Grounds:
         """Names and rules, no bytes."""
         return {
             "registered": [digest_of(der) for der in self.registered],
-            "policy": _rules(self.policy),
+            "policy": json.loads(_rules(self.policy)),
             "crls": [digest_of(der) for der in self.sources.crls],
             "ocsp": [digest_of(der) for der in self.sources.ocsp],
         }
@@ -139,9 +140,9 @@ def _certificates(policy: SignaturePolicy) -> tuple[SigningCertificate, ...]:
     return (*policy.trust, *policy.intermediates)
 
 
-@lru_cache(maxsize=16)  # the rules are the same for nearly all
-def _rules(policy: SignaturePolicy) -> Any:
-    return _written(policy)
+@lru_cache(maxsize=16)  # the rules are the same for nearly all; as text, which nobody can change
+def _rules(policy: SignaturePolicy) -> str:
+    return canonical(_written(policy))
 
 
 def _written(value: object) -> Any:
