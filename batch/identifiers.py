@@ -87,7 +87,9 @@ class Inss:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raise InvalidIdentifier (without the number) when the digits do not check."""
-        compact = _digits("INSS", text.strip().replace(".", "").replace("-", ""), (11,))
+        compact = text
+        if not (len(text) == 11 and text.isascii() and text.isdigit()):
+            compact = _digits("INSS", text.strip().replace(".", "").replace("-", ""), (11,))
         if "01" <= compact[2:4] <= "12" and 97 - int(compact[:9]) % 97 == int(compact[9:]):
             return cls(
                 compact

@@ -12,7 +12,7 @@ sums, so that no order of arrival changes what is left. All hours are integer hu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import le
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from typing import NamedTuple
 from batch.fla.forms import Content, RightType, Training, TrainingRight, TrainingStatus
 
 _ORDER = tuple(RightType)
+_NOTHING = (0,) * len(_ORDER)
 
 
 class Window(NamedTuple):
@@ -55,8 +56,8 @@ class YearSums:
     """What is counted in one year: right and use per type, in the order of the types, and the
     counting hours without a split."""
 
-    right: list[int] = field(default_factory=lambda: [0] * len(_ORDER))
-    used: list[int] = field(default_factory=lambda: [0] * len(_ORDER))
+    right: list[int] = field(default_factory=[0 for _ in _ORDER].copy)
+    used: list[int] = field(default_factory=[0 for _ in _ORDER].copy)
     unsplit: int = 0
 
 
@@ -68,7 +69,7 @@ class Account:
     """
 
     years: dict[int, YearSums] = field(default_factory=dict)
-    moved: dict[tuple[int, Window], list[int]] = field(default_factory=dict, compare=False)
+    moved: dict[tuple[int, Window], Sequence[int]] = field(default_factory=dict, compare=False)
 
     def year(self, year: int) -> YearSums:
         """The sums of ``year``, to be added to at once."""
@@ -82,7 +83,8 @@ class Account:
     def add(self, content: Content, sign: int = 1) -> None:
         """Count an object that stands; with ``sign`` -1, no longer count it."""
         if isinstance(content, TrainingRight):
-            self.year(content.year).right[place(content.type)] += sign * content.hours
+            kind, year, hours, _, _ = content
+            self.year(year).right[_PLACES[kind]] += sign * hours
         elif uses_credit(content):
             sums = self.year(content.year)
             for use in content.uses:
@@ -120,7 +122,7 @@ def balances(account: Account, year: int, window: Window) -> Mapping[RightType, 
     return {right: Balance(hours, left, gone) for right, hours, left, gone in found}
 
 
-def remaining(account: Account, year: int, window: Window) -> list[int]:
+def remaining(account: Account, year: int, window: Window) -> Sequence[int]:
     """What is left of each type, in their order: asked for after each form."""
     carried = _carried(account, year, window)
     sums = account.years.get(year)
@@ -138,11 +140,13 @@ def overdrawn(account: Account, year: int, window: Window) -> int:
     return sum(gone - hours - moved for hours, moved, gone in found if gone > hours + moved)
 
 
-def _carried(account: Account, year: int, window: Window) -> list[int]:
+def _carried(account: Account, year: int, window: Window) -> Sequence[int]:
     """What moved on from the years before, per type."""
+    if len(account.years) == 1 and year in account.years:
+        return _NOTHING  # as of most accounts of a declaration: nothing to remember
     known = account.moved.get((year, window))
     if known is None:
-        known = [0] * len(_ORDER)
+        known = _NOTHING
         if window.covers(year):
             for each in range(window.first, year):
                 sums = account.years.get(each)
@@ -152,13 +156,13 @@ def _carried(account: Account, year: int, window: Window) -> list[int]:
     return known
 
 
-def _left(sums: YearSums, carried: list[int]) -> list[int]:
+def _left(sums: YearSums, carried: Sequence[int]) -> list[int]:
     """What a year leaves of each type, with what was carried into it."""
     found = zip(sums.right, carried, _used(sums, carried), strict=True)
     return [left if (left := right + moved - gone) > 0 else 0 for right, moved, gone in found]
 
 
-def _used(sums: YearSums, carried: list[int]) -> list[int]:
+def _used(sums: YearSums, carried: Sequence[int]) -> list[int]:
     """Hours used per type: as declared, then those without a split, as far as credit reaches."""
     rest = sums.unsplit
     if not rest:

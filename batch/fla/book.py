@@ -41,8 +41,8 @@ from batch.ingest.services import ResultField
 
 _ORDER = tuple(RightType)
 
-_KEPT = 50_000
-"""Accounts (and twin marks) kept between chunks: some 20 MB; beyond, they are asked for again."""
+KEPT = 5_000
+"""Accounts, and twin marks, kept between chunks: some 5 MB; beyond, they are asked for again."""
 
 
 class Claim(NamedTuple):
@@ -94,24 +94,26 @@ class Book:
 
     def wanted(self, claims: Sequence[Claim]) -> Wanted:
         """What must be learned before these claims can be applied."""
-        if len(self._accounts) > _KEPT or len(self._twins) > _KEPT:
+        if len(self._accounts) > KEPT or len(self._twins) > KEPT:
             self._accounts.clear()
             self._twins.clear()
         ids: set[str] = set()
         references: set[tuple[str, str]] = set()
-        for account, operation, _, _ in claims:
-            key = _key(operation)
-            if isinstance(key, ByFlaId):
-                ids.add(key.fla_id)
+        accounts: set[AccountKey] = set()
+        twins: set[str] = set()
+        held, counted = self._accounts, self._twins
+        for account, operation, _, mark in claims:
+            if isinstance(operation, In):
+                references.add((account.employer, operation.reference))
+            elif isinstance(operation.key, ByFlaId):
+                ids.add(operation.key.fla_id)
             else:
-                references.add((account.employer, key.reference))
-        held, counted = self._accounts, self._twins  # large: looked into, not gone through
-        return Wanted(
-            fla_ids=frozenset(ids),
-            references=frozenset(references),
-            accounts=frozenset(c.account for c in claims if c.account not in held),
-            twins=frozenset(c.mark for c in claims if c.mark and c.mark not in counted),
-        )
+                references.add((account.employer, operation.key.reference))
+            if account not in held:
+                accounts.add(account)
+            if mark and mark not in counted:
+                twins.add(mark)
+        return Wanted(ids, references, accounts, twins)
 
     def learn(self, wanted: Wanted, snapshot: Snapshot, claims: Sequence[Claim]) -> None:
         """Take in what the ledger knows, and reserve the numbers ``claims`` may need."""
@@ -122,9 +124,9 @@ class Book:
         for mark in wanted.twins:
             self._twins[mark] = snapshot.twins.get(mark, 0)
         new = {
-            (claim.account.employer, claim.operation.reference)
-            for claim in claims
-            if isinstance(claim.operation, In) and not claim.blocked
+            (account.employer, operation.reference)
+            for account, operation, blocked, _ in claims
+            if isinstance(operation, In) and not blocked
         } - self._named.keys()
         first = self._reserve(len(new)) if new else 0
         self._numbers = iter(range(first, first + len(new)))
@@ -143,32 +145,27 @@ class Book:
 
     def result(self, after: LedgerObject) -> tuple[ResultField, ...]:
         """FLAResult (contract, section 3): the object, and what its year has left."""
-        left = remaining(self._accounts[after.account], after.content.year, self._window)
+        number, account, reference, version, _, content, _ = after
+        left = remaining(self._accounts[account], content.year, self._window)
         return (
-            ResultField("FLAId", after.fla_id),
-            _version(after.version),
-            ResultField("RegistrantReference", after.reference),
-            *map(_remaining, _ORDER, left),
+            ResultField("FLAId", number),
+            _version(version),
+            ResultField("RegistrantReference", reference),
+            *_credit(*left),
         )
 
     def _in(self, claim: Claim, operation: In) -> Outcome:
-        known = self._named.get((claim.account.employer, operation.reference))
+        account, _, blocked, mark = claim
+        reference, content = operation
+        known = self._named.get((account.employer, reference))
         if known is not None:
             return self._again(claim, operation, self._objects[known])
-        findings = self._twin(claim, operation.content) + rules.late(operation.content, self._today)
-        if claim.blocked or (findings and any(f.blocks for f in findings)):
+        findings = self._twin(mark, content) + rules.late(content, self._today)
+        if blocked or (findings and any(f.blocks for f in findings)):
             return Outcome(findings)
         number = fla_id(self._today, next(self._numbers))
-        after = LedgerObject(
-            number,
-            claim.account,
-            operation.reference,
-            1,
-            False,
-            operation.content,
-            operation.content,
-        )
-        return self._stand(None, after, claim.mark, OperationName.IN, findings)
+        after = LedgerObject(number, account, reference, 1, False, content, content)
+        return self._stand(None, after, mark, OperationName.IN, findings)
 
     def _again(self, claim: Claim, operation: In, known: LedgerObject) -> Outcome:
         """An In under a reference already taken: OK again when it says the same, else 006."""
@@ -228,9 +225,9 @@ class Book:
         if claim.mark != twin_mark(claim.account, before):
             yield rules.right_stands("FLB02", "TrainingRightUpdate")
 
-    def _twin(self, claim: Claim, content: Content) -> tuple[Finding, ...]:
+    def _twin(self, mark: str, content: Content) -> tuple[Finding, ...]:
         """Whether what an In declares stands already, under another reference."""
-        if not self._twins[claim.mark]:
+        if not self._twins[mark]:
             return ()
         if content.kind is Kind.RIGHT:
             return (rules.right_stands("FLB01", "TrainingRightIn"),)
@@ -245,18 +242,20 @@ class Book:
         findings: tuple[Finding, ...],
     ) -> Outcome:
         """Make ``after``, with its twin mark, stand in place of ``before``: object, sums, twins."""
+        number, key, reference, _, cancelled, content, _ = after
+        account = self._accounts[key]
         if before is not None:
-            self._count(before, twin_mark(before.account, before.content), -1)
-        if not after.cancelled:
-            self._count(after, mark, 1)
-            beyond = self._beyond_credit(self._accounts[after.account], after.content)
+            self._count(account, before.content, twin_mark(key, before.content), -1)
+        if not cancelled:
+            self._count(account, content, mark, 1)
+            beyond = self._beyond_credit(account, content)
             findings = findings if beyond is None else (*findings, beyond)
-        self._objects[after.fla_id] = after
-        self._named[after.account.employer, after.reference] = after.fla_id
+        self._objects[number] = after
+        self._named[key.employer, reference] = number
         return Outcome(findings, after, operation, mark)
 
-    def _count(self, each: LedgerObject, mark: str, sign: int) -> None:
-        self._accounts[each.account].add(each.content, sign)
+    def _count(self, account: Account, content: Content, mark: str, sign: int) -> None:
+        account.add(content, sign)
         if mark in self._twins:
             self._twins[mark] += sign
 
@@ -274,15 +273,15 @@ class Book:
         return rules.beyond_credit(content) if with_it > without else None
 
 
-def _key(operation: Operation) -> ObjectKey:
-    return ByReference(operation.reference) if isinstance(operation, In) else operation.key
-
-
 @lru_cache(maxsize=1_000)
 def _version(version: int) -> ResultField:
     return ResultField("Version", str(version))
 
 
 @lru_cache(maxsize=10_000)
-def _remaining(right: RightType, hours: int) -> ResultField:
-    return ResultField("RemainingHours", str(hours), (("type", right.value),))
+def _credit(*left: int) -> tuple[ResultField, ...]:
+    """What is left of each type, in their order: of many forms the same."""
+    return tuple(
+        ResultField("RemainingHours", str(hours), (("type", right.value),))
+        for right, hours in zip(_ORDER, left, strict=True)
+    )

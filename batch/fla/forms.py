@@ -127,8 +127,7 @@ class ByReference:
 ObjectKey = ByFlaId | ByReference
 
 
-@dataclass(frozen=True, slots=True)
-class In:
+class In(NamedTuple):
     """TrainingRightIn, TrainingIn: a new object."""
 
     reference: str
@@ -139,8 +138,7 @@ class In:
         return self.content.kind
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """TrainingRightUpdate, TrainingUpdate: the whole new content of an object."""
 
     key: ObjectKey
@@ -151,8 +149,7 @@ class Update:
         return self.content.kind
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(NamedTuple):
     """TrainingRightCancel, TrainingCancel: an object withdrawn."""
 
     key: ObjectKey

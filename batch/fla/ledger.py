@@ -5,7 +5,7 @@ A ledger stands in one transaction of its caller; the service never commits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -58,10 +58,10 @@ class LedgerObject(NamedTuple):
 class Wanted:
     """What a chunk of forms needs to know: objects by either key, accounts, twins."""
 
-    fla_ids: frozenset[str] = frozenset()
-    references: frozenset[tuple[str, str]] = field(default=frozenset())
-    accounts: frozenset[AccountKey] = frozenset()
-    twins: frozenset[str] = frozenset()
+    fla_ids: Set[str] = frozenset()
+    references: Set[tuple[str, str]] = field(default=frozenset())
+    accounts: Set[AccountKey] = frozenset()
+    twins: Set[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +110,13 @@ def twin_mark(account: AccountKey, content: Content) -> str:
     looked up by one short key.
     """
     if isinstance(content, TrainingRight):
-        marks = f"R\x1f{content.type.value}\x1f{content.year}\x1f{content.agreement or ''}"
+        kind, year, _, _, agreement = content
+        marks = f"R\x1f{kind}\x1f{year}\x1f{agreement or ''}"
     else:
         dates = f"{content.starting.isoformat()}\x1f{content.ending.isoformat()}"
         marks = f"T\x1f{content.name}\x1f{dates}"
-    text = f"{account.employer}\x1f{account.inss}\x1f{marks}"
+    employer, inss = account
+    text = f"{employer}\x1f{inss}\x1f{marks}"
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -123,10 +125,12 @@ def fla_id(day: date, number: int) -> str:
 
     The check digits are 97 less the remainder of the first 22 digits by 97, as for an INSS.
     """
-    front = f"{_digits(day)}{number:014d}"
-    return f"{front}{97 - int(front) % 97:02d}"
+    digits, remainder = _front(day)
+    return f"{digits}{number:014d}{97 - (remainder + number) % 97:02d}"
 
 
 @lru_cache(maxsize=10)
-def _digits(day: date) -> str:
-    return f"{day.year:04d}{day.month:02d}{day.day:02d}"
+def _front(day: date) -> tuple[str, int]:
+    """The digits of a day, and what they leave by 97 where they stand: of many ids the same."""
+    digits = f"{day.year:04d}{day.month:02d}{day.day:02d}"
+    return digits, int(digits) * 10**14 % 97

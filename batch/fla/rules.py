@@ -78,8 +78,9 @@ _RIGHT = "*/TrainingRight"
 
 def parties(form: Form) -> tuple[Parties, tuple[Finding, ...]]:
     """00014-004 B, 00024-004 B, 00011-004 B: check digits of employer, worker, NSSO number."""
-    employer, inss = enterprise(form.company), worker(form.inss)
-    right = form.nsso is None or _is_nsso(form.nsso)
+    _, _, nsso, company, person, _, _ = form
+    employer, inss = enterprise(company), worker(person)
+    right = nsso is None or _is_nsso(nsso)
     if employer is not None and inss is not None and right:
         return Parties(employer, inss), ()
     found: list[Finding] = []
@@ -140,9 +141,10 @@ def standing(held: Standing, company: str) -> tuple[Finding, ...]:
 
 def own_content(form: Form, today: date, committees: Committees) -> list[Finding]:
     """All rules on what one In or Update declares; ``today`` is the Brussels day of sealing."""
-    if isinstance(form.operation, Cancel):
+    operation = form.operation
+    if isinstance(operation, Cancel):
         return []
-    content = form.operation.content
+    content = operation.content
     found: list[Finding | None]
     if isinstance(content, TrainingRight):
         found = [_sector_has_committee(content), _committee_is_known(content, committees)]
@@ -151,9 +153,12 @@ def own_content(form: Form, today: date, committees: Committees) -> list[Finding
     return [each for each in found if each is not None] if any(found) else []
 
 
+_NO_COMMITTEE = (None, NONE)
+
+
 def _sector_has_committee(right: TrainingRight) -> Finding | None:
     """00046-001 B: a sector right without joint committee (999 names none)."""
-    if right.type is RightType.SECTOR and right.joint_committee in (None, NONE):
+    if right.type is RightType.SECTOR and right.joint_committee in _NO_COMMITTEE:
         text = "A sector right names the joint committee it comes from."
         return Finding("00046", "001", "JointCommissionNbr", right.joint_committee, _RIGHT, text)
     return None
@@ -162,7 +167,7 @@ def _sector_has_committee(right: TrainingRight) -> Finding | None:
 def _committee_is_known(right: TrainingRight, committees: Committees) -> Finding | None:
     """00046-008 B: a joint committee that did not exist in the right's year."""
     code = right.joint_committee
-    if code not in (None, NONE) and not committees.existed(code or "", right.year):
+    if code not in _NO_COMMITTEE and not committees.existed(code or "", right.year):
         text = f"No joint committee had this number in {right.year}."
         path = f"{_RIGHT}/JointCommissionNbr"
         return Finding("00046", "008", "JointCommissionNbr", code, path, text)

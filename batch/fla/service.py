@@ -108,7 +108,8 @@ class _Entry(NamedTuple):
     verdict: FormVerdict
     claim: Claim | None = None
     places: Places | None = None
-    plain: tuple[PlainForm, FormPlace] | None = None
+    plain: PlainForm | None = None
+    place: FormPlace | None = None
 
 
 class _Judging:
@@ -142,23 +143,23 @@ class _Judging:
 
     def _own_rules(self, form: Form, given: Given, place: FormPlace) -> _Entry:
         """What a valid form says, judged by itself."""
-        numbers, found = rules.parties(form)
-        held, nsso = self._standing(numbers.employer)
+        header, references, _, company, person, user, operation = form
+        (employer, inss), found = rules.parties(form)
+        held, nsso = self._standing(employer)
         findings = [
             *found,
-            *rules.standing(held, form.company),
+            *rules.standing(held, company),
             *rules.own_content(form, self._today, self._service.committees),
         ]
         anomalies = _anomalies(findings, given, place) if findings else ()
-        header, references, _, company, inss, user, operation = form
-        verdict = FormVerdict(header, references, company, nsso, inss, user, anomalies)
-        if numbers.employer is None or numbers.inss is None or held is not Standing.MAY_SPEAK:
+        verdict = FormVerdict(header, references, company, nsso, person, user, anomalies)
+        if employer is None or inss is None or held is not Standing.MAY_SPEAK:
             return _Entry(self._seen, verdict)
-        key = AccountKey(numbers.employer.digits, numbers.inss.digits)
+        key = AccountKey(employer.digits, inss.digits)
         claim = Claim.of(key, operation, blocked=bool(anomalies) and not verdict.accepted)
         if isinstance(given, PlainForm):
-            return _Entry(self._seen, verdict, claim, plain=(given, place))
-        return _Entry(self._seen, verdict, claim, places=_places(given, form, place))
+            return _Entry(self._seen, verdict, claim, None, given, place)
+        return _Entry(self._seen, verdict, claim, _places(given, form, place))
 
     def settle(self, chunk: list[_Entry]) -> Iterator[FormVerdict]:
         """Meet the chunk with the ledger: look up, apply in order, store, answer in order."""
@@ -166,46 +167,42 @@ class _Judging:
         if claims:
             wanted = self._book.wanted(claims)
             self._book.learn(wanted, self._service.ledger.snapshot(wanted), claims)
+        apply, ticket = self._book.apply, self._facts.ticket
+        submission, at = self._facts.submission, self._facts.at
         verdicts: list[FormVerdict] = []
         changes: list[Change] = []
         for entry in chunk:
-            if entry.claim is None:
-                verdicts.append(entry.verdict)
+            number, verdict, claim, *_ = entry
+            if claim is None:
+                verdicts.append(verdict)
                 continue
-            outcome = self._book.apply(entry.claim)
+            outcome = apply(claim)
             verdicts.append(self._settled(entry, outcome))
-            if outcome.after is not None and outcome.operation is not None:
-                changes.append(
-                    Change(
-                        outcome.after,
-                        outcome.mark,
-                        outcome.operation,
-                        self._facts.submission,
-                        self._facts.ticket(entry.number),
-                        self._facts.at,
-                    )
-                )
+            _, after, operation, mark = outcome
+            if after is not None and operation is not None:
+                changes.append(Change(after, mark, operation, submission, ticket(number), at))
         if changes:
             self._service.ledger.store(changes)
         yield from verdicts
 
     def _settled(self, entry: _Entry, outcome: Outcome) -> FormVerdict:
         header, references, company, nsso, inss, user, anomalies, name, result = entry.verdict
-        if outcome.findings:
+        findings, after, _, _ = outcome
+        if findings:
             places = self._pointed_at(entry)
-            found = [_ledger_anomaly(each, places) for each in outcome.findings]
-            anomalies = (*anomalies, *found)
-        if outcome.after is not None:
-            name, result = RESULT, self._book.result(outcome.after)
+            anomalies = (*anomalies, *(_ledger_anomaly(each, places) for each in findings))
+        if after is not None:
+            name, result = RESULT, self._book.result(after)
         return FormVerdict(header, references, company, nsso, inss, user, anomalies, name, result)
 
     def _pointed_at(self, entry: _Entry) -> Places:
         """What an anomaly of the ledger may point at."""
         if entry.places is not None:
             return entry.places
-        if entry.plain is None:
+        if entry.plain is None or entry.place is None:
             raise AssertionError("a form without a claim has nothing to point at")
-        return self._service.plain.places(*entry.plain, len(entry.verdict.references))
+        references = len(entry.verdict.references)
+        return self._service.plain.places(entry.plain, entry.place, references)
 
     def _refusal(self, element: _Element, anomalies: tuple[Anomaly, ...]) -> FormVerdict:
         verdict = echo(element, self._service.schema)

@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from batch.fla import book as book_module
 from batch.fla.account import Account, Window, account_of
 from batch.fla.book import Book, Claim, Outcome
 from batch.fla.forms import (
@@ -287,6 +288,21 @@ def test_a_book_asks_once_for_an_account_and_always_for_objects() -> None:
     claims = [claim(In("X/1", RIGHT))]
     one = book(claims)
     assert one.wanted(claims) == Wanted(references=frozenset({(KEY.employer, "X/1")}))
+
+
+def test_a_book_keeps_a_bounded_number_of_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many a file has; those it forgot it asks for again."""
+    monkeypatch.setattr(book_module, "KEPT", 10)
+    one = Book(WINDOW, TODAY, lambda count: 7)
+    for number in range(100):
+        claims = [claim(In("X/1", RIGHT), AccountKey(KEY.employer, f"{number:011d}"))]
+        wanted = one.wanted(claims)
+        assert (len(wanted.accounts), len(wanted.twins)) == (1, 1)
+        one.learn(wanted, Snapshot(), claims)
+    everybody = [AccountKey(KEY.employer, f"{number:011d}") for number in range(100)]
+    asked = one.wanted([claim(In("X/1", RIGHT), each) for each in everybody])
+    assert len(asked.accounts) >= 100 - 11
+    assert len(asked.twins) >= 100 - 11
 
 
 def test_no_number_is_reserved_when_none_can_be_needed() -> None:
