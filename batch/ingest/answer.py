@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from batch.anomalies import Anomaly
 from batch.identifiers import NssoNumber
-from batch.ingest.services import FormHeader, FormVerdict
+from batch.ingest.services import FormHeader, FormVerdict, ResultField
 from batch.names import BRUSSELS
 from batch.states import Refused, Sealed, Verified
 
@@ -62,33 +62,32 @@ def noti(sealed: Sealed, ticket: str, handled: Iterable[Handled], at: datetime) 
     sender += "</HandledOriginalFile>\n"
     part, opening = None, ""
     for item in handled:
-        if item.part_name != part:
-            part = item.part_name
+        part_name, form_ticket, verdict = item
+        if part_name != part:
+            part = part_name
             file = _file_reference(part[:MAX_FILE_NAME], ticket)
             opening = f"  <Form>\n{header}{file}{sender}"
-        yield f"{opening}{_handled_form(item)}  </Form>\n".encode()
+        yield f"{opening}{_handled_form(form_ticket, verdict)}  </Form>\n".encode()
     yield b"</NOTIFICATION>\n"
 
 
-def _handled_form(item: Handled) -> str:
+def _handled_form(ticket: str, verdict: FormVerdict) -> str:
     """What is said of one form, in lines; a million of them in one answer, so in few calls."""
-    verdict = item.verdict
-    said = _original_header(verdict.header)
-    for reference in verdict.references:
+    header, references, employer, nsso, inss, user, anomalies, result_name, result = verdict
+    said = _original_header(header)
+    for reference in references:
         shown = _reference("Reference", reference.type, reference.origin, reference.number)
         said += f"    {shown}\n"
-    if verdict.nsso is not None and verdict.employer is not None:
-        said += _employer(verdict.nsso, verdict.employer)
-    if verdict.inss is not None:
-        inside = _element("INSS", verdict.inss)
-        if verdict.user_reference:
-            inside += _element("NaturalPersonUserReference", verdict.user_reference)
-        said += f"    <NaturalPerson>{inside}</NaturalPerson>\n"
-    accepted = verdict.accepted
-    result = _result(verdict, accepted) if verdict.anomalies else _ACCEPTED
-    said += f"    {_HANDLED}{_written(item.ticket)}{_END_HANDLED}\n    {result}\n"
-    if accepted and verdict.result_name:
-        said += f"    {_application_data(verdict)}\n"
+    if nsso is not None and employer is not None:
+        said += _employer(nsso, employer)
+    if inss is not None:
+        more = _element("NaturalPersonUserReference", user) if user else ""
+        said += f"    <NaturalPerson><INSS>{_written(inss)}</INSS>{more}</NaturalPerson>\n"
+    accepted = not anomalies or verdict.accepted
+    shown = _result(verdict, accepted) if anomalies else _ACCEPTED
+    said += f"    {_HANDLED}{_written(ticket)}{_END_HANDLED}\n    {shown}\n"
+    if accepted and result_name:
+        said += f"    {_application_data(result_name, result)}\n"
     return said
 
 
@@ -132,19 +131,20 @@ def _anomaly_report(anomaly: Anomaly, verdict: FormVerdict) -> str:
     return f"<AnomalyReport>{inside}</AnomalyReport>"
 
 
-def _application_data(verdict: FormVerdict) -> str:
-    as_it_is = _AS_IT_IS("".join([field.text for field in verdict.result]))
+def _application_data(name: str, result: Iterable[ResultField]) -> str:
     inside = ""
-    for tag, text, attributes in verdict.result:
-        shown = _attributes(attributes) if attributes else ""
-        inside += f"<{tag}{shown}>{text if as_it_is else _written(text)}</{tag}>"
-    name = verdict.result_name
+    for field in result:
+        tag, text, attributes = field
+        inside += _with_attributes(field) if attributes else f"<{tag}>{_written(text)}</{tag}>"
     return f"<ApplicationData><{name}>{inside}</{name}></ApplicationData>"
 
 
-@lru_cache(maxsize=100)
-def _attributes(attributes: tuple[tuple[str, str], ...]) -> str:
-    return "".join(f" {name}={quoteattr(value)}" for name, value in attributes)
+@lru_cache(maxsize=10_000)
+def _with_attributes(field: ResultField) -> str:
+    """A figure of which there are several: of many forms the same."""
+    tag, text, attributes = field
+    shown = "".join(f" {name}={quoteattr(value)}" for name, value in attributes)
+    return f"<{tag}{shown}>{_written(text)}</{tag}>"
 
 
 def _original_header(header: FormHeader) -> str:

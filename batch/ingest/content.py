@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -29,13 +29,14 @@ class Tally:
     accepted_by_part: dict[str, int] = field(default_factory=dict)
     findings: list[tuple[int | None, Anomaly]] = field(default_factory=list)
 
-    def add(self, place: int, part_name: str, anomalies: Iterable[Anomaly], accepted: bool) -> None:
+    def add(self, place: int, part_name: str, anomalies: Sequence[Anomaly], accepted: bool) -> None:
         if accepted:
             self.accepted += 1
             self.accepted_by_part[part_name] = self.accepted_by_part.get(part_name, 0) + 1
         else:
             self.refused += 1
-        self.findings.extend((place, a) for a in anomalies if len(self.findings) < self.keep)
+        if anomalies:
+            self.findings.extend((place, a) for a in anomalies if len(self.findings) < self.keep)
 
 
 def handle(

@@ -110,10 +110,14 @@ class PlainReader:
         while at < len(text):
             found = match(text, at) if self._begun else None
             if found is not None:
-                self._last = self._line
-                yield PlainForm(found, self._line)
-                before, at = at, found.end()
-                self._line += count("\n", before, at)
+                line = self._line
+                while found is not None:
+                    last = line
+                    yield PlainForm(found, line)
+                    before, at = at, found.end()
+                    line += count("\n", before, at)
+                    found = match(text, at)
+                self._last, self._line = last, line
                 self._forms.unended = self._misses = 0
                 continue
             stop = text.index(self._end, at) + len(self._end)

@@ -295,12 +295,26 @@ def _written(path: str, chunks: Iterable[bytes], opened: ExitStack) -> _Written:
     """A new file in the place of one that was left; open until ``opened`` ends."""
     descriptor = _create(path, opened)
     digest, size = hashlib.sha256(), 0
-    with open(descriptor, "wb", buffering=_BUFFER, closefd=False) as stream:
-        for chunk in chunks:
-            stream.write(chunk)
-            digest.update(chunk)
-            size += len(chunk)
+    for block in _gathered(chunks):
+        durable.write_all(descriptor, block, size)
+        digest.update(block)
+        size += len(block)
     return _Written(descriptor, size, digest.digest())
+
+
+def _gathered(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in blocks: an answer comes in as many chunks as a file had forms."""
+    held: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        if size >= _BUFFER:
+            yield b"".join(held)
+            held.clear()
+            size = 0
+    if held:
+        yield b"".join(held)
 
 
 def _whole(path: str, content: bytes, opened: ExitStack) -> int:

@@ -12,7 +12,6 @@ from sqlalchemy import Boolean, Column, Date, Dialect, Row, Table, insert
 from sqlalchemy.types import TypeEngine
 
 from batch.fla.forms import (
-    Content,
     Nature,
     RightType,
     RightUse,
@@ -67,11 +66,11 @@ def rows_of(table: Table, changes: Sequence[Change], dialect: Dialect) -> tuple[
 
 
 def _line(change: Change, _: _Insert) -> Written:
-    fla_id, account, reference, version, cancelled, content, _first = change.after
+    fla_id, (employer, inss), reference, version, cancelled, content, _first = change.after
     return (
         fla_id,
-        account.employer,
-        account.inss,
+        employer,
+        inss,
         str(content.kind),
         reference,
         version,
@@ -81,23 +80,29 @@ def _line(change: Change, _: _Insert) -> Written:
     )
 
 
-def _version(change: Change, kinds: _Insert) -> tuple[Written, Content]:
-    """The columns that say how a version was made, and its content for the others."""
+def _right(change: Change, kinds: _Insert) -> Written:
     after, _, operation, submission, ticket, at = change
     fla_id, _account, _reference, version, cancelled, content, _first = after
-    status = CANCELLED if cancelled else ACTIVE
-    made = (fla_id, version, str(operation), status, submission, ticket, kinds.instant(at))
-    return made, content
-
-
-def _right(change: Change, kinds: _Insert) -> Written:
-    made, content = _version(change, kinds)
     kind, year, hours, committee, agreement = cast(TrainingRight, content)
-    return (*made, str(kind), year, hours, committee, agreement)
+    return (
+        fla_id,
+        version,
+        str(operation),
+        CANCELLED if cancelled else ACTIVE,
+        submission,
+        ticket,
+        kinds.instant(at),
+        str(kind),
+        year,
+        hours,
+        committee,
+        agreement,
+    )
 
 
 def _training(change: Change, kinds: _Insert) -> Written:
-    made, content = _version(change, kinds)
+    after, _, operation, submission, ticket, at = change
+    fla_id, _account, _reference, version, cancelled, content, _first = after
     name, nature, status, starting, ending, hours, counts, uses, *others = cast(Training, content)
     legal = sector = employer = None
     for kind, used in uses:
@@ -108,7 +113,13 @@ def _training(change: Change, kinds: _Insert) -> Written:
         else:
             employer = used
     return (
-        *made,
+        fla_id,
+        version,
+        str(operation),
+        CANCELLED if cancelled else ACTIVE,
+        submission,
+        ticket,
+        kinds.instant(at),
         name,
         str(nature),
         str(status),

@@ -13,9 +13,10 @@ from functools import cache
 from itertools import groupby
 from operator import itemgetter
 
-PAIRS = 400
+PAIRS = 250
 MARKS = 500
-"""Pairs, and single values, of one look-up: the least that every database takes is 999 values."""
+"""Pairs, and single values, of one look-up: the least that every database takes is 999 values. Of a
+chunk of 500 forms two look-ups of pairs are full."""
 FEW = 16
 """Of either, where there are no more: most sets have a few forms, and 400 pairs took two thirds of
 what the database needed for all of such a set."""

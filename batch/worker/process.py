@@ -27,9 +27,10 @@ TROUBLE_SECONDS = 1.0
 """Pause after a fault that stopped a whole batch, such as a database that is away."""
 
 
-COLLECT_AFTER = 20_000
+COLLECT_AFTER = 50_000
 """Objects alive beyond those that go by themselves, before cycles are looked for. A chunk of forms
-holds some 10,000 that all go at its end; at Python's 700 the search took a fifth of a large set."""
+holds some 10,000 that all go at its end, and the book keeps as many accounts; at Python's 700 the
+search took a fifth of a large set, at 20,000 a twenty-fifth."""
 
 
 class WatcherEnded(Exception):
