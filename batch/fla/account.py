@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import le
+from operator import add, le, sub
 from typing import NamedTuple
 
 from batch.fla.forms import Content, RightType, Training, TrainingRight, TrainingStatus
@@ -158,8 +158,8 @@ def _carried(account: Account, year: int, window: Window) -> Sequence[int]:
 
 def _left(sums: YearSums, carried: Sequence[int]) -> list[int]:
     """What a year leaves of each type, with what was carried into it."""
-    found = zip(sums.right, carried, _used(sums, carried), strict=True)
-    return [left if (left := right + moved - gone) > 0 else 0 for right, moved, gone in found]
+    left = list(map(sub, map(add, sums.right, carried), _used(sums, carried)))
+    return left if min(left) >= 0 else [max(0, hours) for hours in left]
 
 
 def _used(sums: YearSums, carried: Sequence[int]) -> list[int]:

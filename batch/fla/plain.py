@@ -197,7 +197,7 @@ class PlainForms:
         name, day, hour, status, kind, references, nsso, company, inss, user = match.group(
             *self._head
         )
-        operation = self._operations[match.lastindex or 0]
+        texts, reader, _, _, _ = self._operations[match.lastindex or 0]
         return Form(
             FormHeader(name, day, hour, status, kind),
             self._references(references) if references else (),
@@ -205,7 +205,7 @@ class PlainForms:
             company.zfill(10),
             inss,
             user,
-            operation.reader(*match.group(*operation.texts)),
+            reader(*match.group(*texts)),
         )
 
     def places(self, given: PlainForm, form: FormPlace, references: int) -> Places:
@@ -316,16 +316,15 @@ def _key(number: str | None, reference: str) -> ObjectKey:
     return ByReference(reference) if number is None else ByFlaId(number)
 
 
-def _right(kind: str, year: str, hours: str, committee: str, agreement: str) -> TrainingRight:
-    return TrainingRight(RIGHT_TYPES[kind], int(year), int(hours), committee, agreement)
-
-
-def _right_in(reference: str, *texts: str) -> In:
-    return In(reference, _right(*texts))
+def _right_in(
+    reference: str, kind: str, year: str, hours: str, committee: str | None, agreement: str | None
+) -> In:
+    right = TrainingRight(RIGHT_TYPES[kind], int(year), int(hours), committee, agreement)
+    return In(reference, right)
 
 
 def _right_update(number: str | None, reference: str, *texts: str) -> Update:
-    return Update(_key(number, reference), _right(*texts))
+    return Update(_key(number, reference), _right_in(reference, *texts).content)
 
 
 @lru_cache(maxsize=1)

@@ -128,8 +128,7 @@ class _Judging:
     def first_look(self, part: str, given: Given) -> _Entry:
         """Schema, check digits, standing, and the form's own rules, while the element is there."""
         self._seen += 1
-        self._forms_of[part] += 1
-        number = self._forms_of[part]
+        number = self._forms_of[part] = self._forms_of[part] + 1
         if isinstance(given, PlainForm):
             place = FormPlace(part, number, given.line - 1)
             return self._own_rules(self._service.plain.read(given.match), given, place)
