@@ -72,7 +72,10 @@ def noti(sealed: Sealed, ticket: str, handled: Iterable[Handled], at: datetime) 
 
 
 def _handled_form(ticket: str, verdict: FormVerdict) -> str:
-    """What is said of one form, in lines; a million of them in one answer, so in few calls."""
+    """What is said of one form, in lines; a million of them in one answer, so in few calls.
+
+    The ticket is ours, of digits and capitals.
+    """
     header, references, employer, nsso, inss, user, anomalies, result_name, result = verdict
     said = _original_header(header)
     for reference in references:
@@ -85,7 +88,7 @@ def _handled_form(ticket: str, verdict: FormVerdict) -> str:
         said += f"    <NaturalPerson><INSS>{_written(inss)}</INSS>{more}</NaturalPerson>\n"
     accepted = not anomalies or verdict.accepted
     shown = _result(verdict, accepted) if anomalies else _ACCEPTED
-    said += f"    {_HANDLED}{_written(ticket)}{_END_HANDLED}\n    {shown}\n"
+    said += f"    {_HANDLED}{ticket}{_END_HANDLED}\n    {shown}\n"
     if accepted and result_name:
         said += f"    {_application_data(result_name, result)}\n"
     return said
