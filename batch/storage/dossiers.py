@@ -8,19 +8,22 @@ change, and can be put back byte for byte.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from batch.errors import SpoolFault
 from batch.names import Kind
 from batch.states import Sealed, SealedFile, SetKey
 from batch.storage import beneath, durable
 from batch.storage.answer_files import AnswerFiles, AnswerName
+from batch.storage.answer_zip import packed
 from batch.storage.beneath import Held
 from batch.storage.layout import Layout
 from batch.storage.sealing import read_manifest
@@ -77,11 +80,14 @@ class Dossier:
         beginning = f"{self.path}/@{wanted.layer}.{wanted.attempt}."
         place = {kind: beginning + kind for kind in _ANSWER_KINDS}
         with ExitStack() as opened:
-            written = _written(place[Kind.FO], chunks, opened)
+            blocks = _gathered(chunks)
+            written = _written(place[Kind.FO], blocks, opened, max_bytes)
             kind = Kind.FO
             if written.size > max_bytes:
-                kind = Kind.CO
-                written = _zipped(place, f"{Kind.FO}.{wanted.stem}.1.1", written.size, opened)
+                kind, name = Kind.CO, f"{Kind.FO}.{wanted.stem}.1.1"
+                whole = chain(_blocks_of(place[Kind.FO]), blocks)
+                written = _zipped(place[Kind.CO], name, whole, opened)
+                os.unlink(place[Kind.FO])
             signature = sign(written.sha256)
             beside = (_whole(place[kind], data, opened) for kind, data in _beside(signature))
             unsynced.add((written.descriptor, *beside), self.path)
@@ -291,14 +297,21 @@ class _Written:
     sha256: bytes
 
 
-def _written(path: str, chunks: Iterable[bytes], opened: ExitStack) -> _Written:
-    """A new file in the place of one that was left; open until ``opened`` ends."""
+def _written(
+    path: str, blocks: Iterable[bytes], opened: ExitStack, most: float = math.inf
+) -> _Written:
+    """A new file in the place of one that was left; open until ``opened`` ends.
+
+    Of more than ``most`` bytes the first block beyond is the last that is taken.
+    """
     descriptor = _create(path, opened)
     digest, size = hashlib.sha256(), 0
-    for block in _gathered(chunks):
+    for block in blocks:
         durable.write_all(descriptor, block, size)
         digest.update(block)
         size += len(block)
+        if size > most:
+            break
     return _Written(descriptor, size, digest.digest())
 
 
@@ -335,27 +348,22 @@ def _create(path: str, opened: ExitStack) -> int:
     return descriptor
 
 
-def _zipped(place: Mapping[Kind, str], name: str, size: int, opened: ExitStack) -> _Written:
-    """A ZIP with exactly one FO in it, named CO (contract, section 3); the FO itself goes.
+def _zipped(
+    path: str, name: str, blocks: Iterator[bytes], opened: ExitStack, *, large: bool = False
+) -> _Written:
+    """A ZIP with exactly one FO in it, named CO (contract, section 3), made as the FO comes.
 
-    The same FO gives the same bytes: the member carries no time. Its size is told in advance, so
-    that ZIP64, which some readers do not know, is used only where the size needs it.
+    Of an FO that needs ZIP64 it is begun again, as a ``large`` one, out of what was packed so far.
     """
-    member = zipfile.ZipInfo(name)
-    member.compress_type = zipfile.ZIP_DEFLATED
-    member.file_size = size
-    descriptor = _create(place[Kind.CO], opened)
+    descriptor = _create(path, opened)
     with open(descriptor, "w+b", closefd=False) as raw:
-        with (
-            zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive_file,
-            archive_file.open(member, "w") as entry,
-        ):
-            for block in _blocks_of(place[Kind.FO]):
-                entry.write(block)
-        written = raw.tell()
+        if not packed(raw, name, blocks, large=large):
+            with zipfile.ZipFile(raw) as first, first.open(name) as entry:
+                whole = chain(_blocks_in(entry), blocks)
+                return _zipped(path, name, whole, opened, large=True)
+        written = raw.seek(0, os.SEEK_END)
         raw.seek(0)
         digest = hashlib.file_digest(raw, "sha256").digest()
-    os.unlink(place[Kind.FO])
     return _Written(descriptor, written, digest)
 
 
@@ -368,5 +376,9 @@ def _digest(path: str) -> str:
 
 def _blocks_of(path: str) -> Iterator[bytes]:
     with open(path, "rb", buffering=0) as stream:
-        while block := stream.read(_BLOCK):
-            yield block
+        yield from _blocks_in(stream)
+
+
+def _blocks_in(stream: IO[bytes]) -> Iterator[bytes]:
+    while block := stream.read(_BLOCK):
+        yield block
