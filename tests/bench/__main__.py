@@ -43,7 +43,7 @@ BENCHES = (
     signatures.BENCH,
     bulk.BENCH,
     logins.BENCH,
-    growth.BENCH,
+    *growth.BENCHES,
 )
 ROUNDS = 5
 

@@ -28,13 +28,6 @@ SENT, ANSWERED, LISTED, LOGINS = 60, 200, 3, 20
 """Sets sent and answered, lists asked for, and logins, at each number."""
 
 
-def rows(run: Run) -> Iterator[Curve]:
-    yield from _waiting(run)
-    yield from accounts.curves(run)
-    yield from _forms(run)
-    yield from _senders(run)
-
-
 # --- sets waiting ----------------------------------------------------------------------------
 
 
@@ -173,9 +166,9 @@ async def _beside(
     ]
 
 
-BENCH = Bench(
-    NAME,
-    "cost by sets waiting, accounts, forms in a file, senders connected",
-    rows,
-    ("sftp",),
+BENCHES = (
+    Bench(f"{NAME}-waiting", "cost by the number of sets that wait", _waiting, ("sftp",)),
+    Bench(f"{NAME}-accounts", "cost by the number of accounts", accounts.curves),
+    Bench(f"{NAME}-forms", "cost by the number of forms in a file", _forms),
+    Bench(f"{NAME}-senders", "cost by the number of senders connected", _senders, ("sftp",)),
 )
