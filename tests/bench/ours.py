@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -136,6 +137,10 @@ def _await_role(made: Ours, role: str) -> None:
     raise AssertionError(f"no {role} process")
 
 
+_TITLE = re.compile(r'(<text id="title"[^>]*>)[^<]*(</text>)')
+"""Of a flame graph: the command, with places that are only this machine's."""
+
+
 @contextmanager
 def profiled(run: Run, name: str, made: Ours, *roles: str) -> Iterator[None]:
     """With ``--profile``: py-spy beside these processes, a flame graph (SVG) of each."""
@@ -156,6 +161,9 @@ def profiled(run: Run, name: str, made: Ours, *roles: str) -> Iterator[None]:
         for spy in spies:
             spy.wait(60)
     assert all(file.exists() for file in files), "py-spy may not look at our processes"
+    for file in files:
+        graph = file.read_text("utf-8")
+        file.write_text(_TITLE.sub(rf"\g<1>{file.stem}\g<2>", graph, count=1), "utf-8")
 
 
 def _spy(pid: int, target: Path) -> subprocess.Popen[bytes]:
