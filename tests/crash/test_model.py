@@ -163,7 +163,7 @@ def other_content_is_taken_for_a_repeat(patch: pytest.MonkeyPatch) -> None:
 FAULTS = {
     a_repeat_is_new_content: r"accepted \[.*, [2-9]\)",
     an_answer_is_shown_twice: r"^two (ACRF|NOTI) of",
-    a_lost_connection_publishes: r"\(False, False\), should be|accepted \[",
+    a_lost_connection_publishes: r"\(False, False\), should be|accepted \[|: None, should be File",
     recovery_drops_what_is_sealed: r"accepted \[|files are missing",
     a_deleted_answer_is_not_remembered: r"answers came back|neither in OUT(TEST)? nor in taken",
     circuit_test_goes_into_production: r"^(ledger|rows in the database) of",

@@ -305,7 +305,8 @@ class Model:
             for name in names.keys() | seen.inbox[folder].keys():
                 mine, its = names.get(name), seen.inbox[folder].get(name)
                 if (folder, name) in self.loose and mine is not None:
-                    wrong = its is not None and its[0] != mine.data
+                    may_be = ((mine.sealed, mine.copied), (True, False))
+                    wrong = its is not None and (its[0] != mine.data or its[1:] not in may_be)
                 else:
                     wrong = its != (mine and (mine.data, mine.sealed, mine.copied))
                 if wrong:
