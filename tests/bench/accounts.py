@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -95,6 +96,8 @@ def document(first: int, count: int = JUDGED) -> bytes:
 def _judged(engine: Database, first: int) -> float:
     """CPU seconds of one form, read, judged against the ledger and stored; undone afterwards."""
     fi = document(first)
+    gc.collect()  # what the accounts were stored from is no part of a worker, which freezes as well
+    gc.freeze()
     with trying(engine) as connection:
         begun = time.process_time()
         judging = service(SqlLedger(connection))

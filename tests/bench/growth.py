@@ -60,7 +60,8 @@ def _waiting(run: Run) -> Iterator[Curve]:
 
 def _put(instance: Instance, first: int, count: int) -> None:
     words = ["-m", "tests.bench.waiting", str(instance.data), "000001", str(first), str(count)]
-    subprocess.run([sys.executable, *words], check=True, stderr=subprocess.DEVNULL)
+    done = subprocess.run([sys.executable, *words], stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")[-1500:]
 
 
 def _wait_now(instance: Instance) -> int:

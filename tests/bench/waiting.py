@@ -28,7 +28,8 @@ _PERSONS = 6_000_000
 
 def main(data: Path, sender: str, first: int, count: int) -> None:
     """``first`` is how many were put there before."""
-    settings = Settings(data=data, max_sender_files=3 * (first + count) + 1000)
+    room = 10 * (first + count) + 1000
+    settings = Settings(data=data, max_sender_files=room, max_waiting_sets=room, min_free_inodes=0)
     home = Instance.open(settings).spool.sender(SenderNumber(sender))
     signer, now = signer_of(employer(sender)), datetime.now(UTC)
     for number in range(first, first + count):
