@@ -1,7 +1,8 @@
 """Watchdog and sweep: "look again", nothing more. A lost hint costs one period of the sweep.
 
 Hints come from inotify on the inboxes and on ``sealed``. The sweep goes over every inbox each
-period, and each second over those that hold something not yet sealed.
+period, and each second over those that hold something not yet sealed; of an inbox that is too full
+for that, over the names that hints told of and those that wait.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import threading
 import time
 import warnings
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 
 from watchdog.events import (
     DirCreatedEvent,
@@ -31,10 +34,10 @@ from batch import journal
 from batch.identifiers import SenderNumber
 from batch.ingest.receive import Waits
 from batch.names import INBOXES, Folder
-from batch.storage import sealing
-from batch.storage.inbox import Seen
+from batch.storage import sweeping
 from batch.storage.instance import Instance
 from batch.storage.layout import Layout
+from batch.storage.sweeping import Seen
 
 ACTIVE_SECONDS = 1.0
 """Period of the sweep over inboxes that hold something: the grace of a GO is some seconds."""
@@ -43,8 +46,7 @@ AGAIN_SECONDS = 60.0
 REST_SECONDS = 0.1
 """Pause after each sweep: a burst of hints makes ten sweeps a second, not one for each file."""
 REST_SHARE = 10
-"""But so many times what the sweep took, up to ACTIVE_SECONDS: where 30,000 names wait in an inbox,
-it holds the channel's lock for a tenth of a second, and the worker's sets would go slower."""
+"""But so many times what the sweep took, up to ACTIVE_SECONDS: else the worker's sets go slower."""
 
 IN_INBOXES: list[type[FileSystemEvent]] = [FileCreatedEvent, FileMovedEvent, FileClosedEvent]
 IN_SEALED: list[type[FileSystemEvent]] = [DirCreatedEvent]
@@ -63,31 +65,32 @@ class Hints(FileSystemEventHandler):
     layout: Layout
     work: threading.Event
     woken: threading.Event = field(default_factory=threading.Event)
-    _places: set[Place] = field(default_factory=set)
+    _names: dict[Place, set[str]] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        directory = os.path.dirname(os.fsdecode(event.dest_path or event.src_path))
+        directory, name = os.path.split(os.fsdecode(event.dest_path or event.src_path))
         if directory == str(self.layout.sealed):
             self.work.set()
             return
         home, folder = os.path.split(directory)
         sender = os.path.basename(home)
         if folder in INBOXES and sender.isdigit():
-            self.again((SenderNumber(sender), Folder(folder)))
+            self.again((SenderNumber(sender), Folder(folder)), name)
 
-    def again(self, place: Place) -> None:
-        """Look again at this inbox, after the others had their turn."""
+    def again(self, place: Place, *names: str) -> None:
+        """Look again at these names of this inbox and at what waits there, after the others had
+        their turn."""
         with self._guard:
-            self._places.add(place)
+            self._names.setdefault(place, set()).update(names)
             self.woken.set()
 
-    def take(self) -> set[Place]:
-        """The inboxes hinted at since the last call."""
+    def take(self) -> dict[Place, set[str]]:
+        """The inboxes hinted at since the last call, with the names."""
         with self._guard:
             self.woken.clear()
-            places, self._places = self._places, set()
-            return places
+            taken, self._names = self._names, {}
+            return taken
 
 
 @dataclass
@@ -119,10 +122,10 @@ class Watcher:
             if time.monotonic() >= next_full:
                 next_full = time.monotonic() + period
                 self._keep_observing()
-                self._sweep(self._everywhere())
+                self._sweep(dict.fromkeys(self._everywhere()))
                 self.work.set()
             began = time.monotonic()
-            self._sweep(self._hints.take() | self._active)
+            self._sweep({**dict.fromkeys(self._active, ()), **self._hints.take()})
             if self._stop.wait(_rest(time.monotonic() - began)):
                 break  # it may have been asked before the hints were taken, which forgot it
             until_full = max(0.0, next_full - time.monotonic())
@@ -185,11 +188,12 @@ class Watcher:
             return set(self._seen)
         return {(home.sender, folder) for home in homes for folder in INBOXES}
 
-    def _sweep(self, places: set[Place]) -> None:
+    def _sweep(self, places: Mapping[Place, Collection[str] | None]) -> None:
+        """Of each inbox the names hinted at, or all where there are none said."""
         self._look_for_refusals()
-        for sender, folder in sorted(places):
+        for (sender, folder), hinted in sorted(places.items(), key=itemgetter(0)):
             try:
-                self._sweep_inbox(sender, folder)
+                self._sweep_inbox(sender, folder, hinted)
             except Exception as error:
                 journal.problem(f"sweep of {sender}/{folder}", error)
 
@@ -206,14 +210,17 @@ class Watcher:
             self._refusal = latest
             self._patient_until = time.monotonic() + self.instance.settings.unfinished_seconds
 
-    def _sweep_inbox(self, sender: SenderNumber, folder: Folder) -> None:
+    def _sweep_inbox(
+        self, sender: SenderNumber, folder: Folder, hinted: Collection[str] | None
+    ) -> None:
         settings, place = self.instance.settings, (sender, folder)
+        seen = self._seen[place]
         patient = time.monotonic() < self._patient_until
         unfinished = math.inf if patient else settings.unfinished_seconds
         waits = Waits(settings.grace_seconds, unfinished, settings.settle_seconds)
-        home = self.instance.spool.sender(sender)
-        with home.locked(), home.inbox(folder) as inbox:
-            swept = sealing.sweep(inbox, self._seen[place], waits, datetime.now(UTC))
+        names = None if seen.due else hinted
+        with self.instance.spool.sender(sender).inbox(folder) as inbox:
+            swept = sweeping.sweep(inbox, seen, waits, datetime.now(UTC), names)
         for stem, error in swept.failed:
             journal.problem(f"{sender}/{folder}: {stem} cannot be sealed", error)
         for key in swept.sealed:

@@ -12,7 +12,7 @@ from batch.storage.database import reading
 from batch.storage.instance import Instance
 from batch.storage.layout import Layout
 from batch.storage.submission_tables import answer, submission
-from batch.storage.waiting import sealed_sets
+from batch.storage.waiting import newcomers, sealed_sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +54,4 @@ def _sets(connection: Connection, *where: ColumnElement[bool]) -> int:
 
 
 def _waiting(layout: Layout) -> list[float]:
-    return [since for _, since in sealed_sets(layout, ())]
+    return [since for _, since in sealed_sets(layout, newcomers(layout, ()))]

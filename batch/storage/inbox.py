@@ -1,15 +1,14 @@
-"""IN or INTEST of one sender, as the sealing sees it: what is there, how long, and whose."""
+"""IN or INTEST of one sender, as the sealing sees it: what is there, and which set it is of."""
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from batch.identifiers import SenderNumber
 from batch.ingest import receive
 from batch.names import SAFE_NAME, Dropped, Folder, Kind, split
+from batch.storage import durable
 from batch.storage.beneath import Held
 from batch.storage.contents import Contents
 from batch.storage.layout import Layout
@@ -48,7 +47,7 @@ class Inbox:
         mine = sorted(
             n for n in found or () if stem in n and _is_of(stem, n)
         )  # FI, FS, GO, TD by their parts
-        names = _possible_names(name) if found is None else mine
+        names = possible_names(name) if found is None else mine
         return [text for text in names if self.held.status(text) is not None]
 
     def is_whole(self, go: Dropped) -> bool:
@@ -66,48 +65,9 @@ class Inbox:
                 return any(self.fresh(text) for text in self.of_stem(dropped))
         return False
 
-    def arrivals(self, seen: Seen) -> list[receive.Arrival]:
-        """Every file that is not sealed yet, with its age, and the sealed ones of its stem.
-
-        The others are only looked at: a sweep finds thousands of them where the worker is behind.
-        Files with a name that is not safe no sender put here.
-        """
-        found = list(self.held.files())
-        ages = seen.ages((name, status) for name, status in found if status.st_nlink == 1)
-        stems = {name.stem for name in map(split, ages) if name is not None}
-        lengths = {len(stem) for stem in stems}
-        return [
-            receive.Arrival(
-                name=name,
-                age=ages.get(name, 0.0),
-                sealed=name not in ages,
-                published=name not in ages or self.held.is_published(name),
-            )
-            for name, _ in found
-            if name in ages or _may_be_of(stems, lengths, name)
-        ]
-
-
-@dataclass(slots=True)
-class Seen:
-    """Since when each file of an inbox is as it is, by a clock that nobody can set.
-
-    Times of files say nothing here: a copy may carry a time of next year, and the wall clock may
-    be moved. After a restart every wait begins anew.
-    """
-
-    _since: dict[str, tuple[tuple[int, int, int], float]] = field(default_factory=dict)
-
-    def ages(self, files: Iterable[tuple[str, os.stat_result]]) -> dict[str, float]:
-        """Seconds since each file was last seen to change; forgets those that are gone."""
-        now = time.monotonic()
-        since: dict[str, tuple[tuple[int, int, int], float]] = {}
-        for name, status in files:
-            state = (status.st_ino, status.st_size, status.st_ctime_ns)
-            known = self._since.get(name)
-            since[name] = known if known is not None and known[0] == state else (state, now)
-        self._since = since
-        return {name: now - first for name, (_, first) in since.items()}
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the channel's lock: all its moves happen one at a time."""
+        return durable.locked(self.layout.lock_of(self.sender))
 
 
 def announcing(name: Dropped) -> list[Dropped]:
@@ -124,19 +84,14 @@ def possible_triggers(name: Dropped) -> list[Dropped]:
     return [go for go in map(split, texts) if go is not None]
 
 
-def _may_be_of(stems: Collection[str], lengths: Iterable[int], text: str) -> bool:
-    """Whether a name may be of one of these stems: what comes after its kind begins with it."""
-    _, _, rest = text.partition(".")
-    return any(rest[:length] in stems for length in lengths)
-
-
 def _is_of(stem: str, text: str) -> bool:
     """Whether it is a file of this stem."""
     other = split(text)
     return other is not None and other.stem == stem and bool(SAFE_NAME.fullmatch(text))
 
 
-def _possible_names(name: Dropped) -> list[str]:
+def possible_names(name: Dropped) -> list[str]:
+    """Every name that digits for total and part can make of its stem."""
     ends = ["", *(f".{total}.{part}" for total in range(10) for part in range(10))]
     data = [f"{kind}.{name.stem}{end}" for kind in (Kind.FI, Kind.FS) for end in ends]
     triggers = [go.text for go in possible_triggers(name)]

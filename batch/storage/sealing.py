@@ -23,14 +23,11 @@ from batch.ingest import receive
 from batch.names import Folder, Kind, split
 from batch.states import Sealed, SealedFile, SetKey, Trigger
 from batch.storage import durable
-from batch.storage.inbox import Inbox, Seen, announcing
+from batch.storage.inbox import Inbox, announcing
 from batch.storage.layout import Layout
 
 MANIFEST = "@manifest.json"
 _BLOCK = 1 << 20
-SEALS_A_VISIT = 100
-"""Sets that a sweep seals in one inbox before it goes on to the next: a second's work, for which
-the channel's lock is held, so that the worker may wait for it too."""
 
 
 def completed_by(inbox: Inbox, name: str) -> receive.Ready | None:
@@ -54,46 +51,12 @@ def check_cancel_in_time(inbox: Inbox, name: str) -> None:
         raise Denied(f"{name}: too late to cancel, this set is already sealed")
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What a sweep sealed, whether something waits for its time, and what could not be sealed.
-
-    ``more``: it left sets that are ready, since others have their turn first.
-    """
-
-    sealed: tuple[SetKey, ...]
-    waiting: bool
-    failed: tuple[tuple[str, Exception], ...]
-    more: bool = False
+def has_unfinished(inbox: Inbox) -> bool:
+    """Whether something of a seal in this channel lies there: one is at it, or was killed."""
+    return any(entry.startswith(f"{inbox.sender}.") for entry in os.listdir(inbox.layout.seal))
 
 
-def sweep(inbox: Inbox, seen: Seen, waits: receive.Waits, now: datetime) -> Swept:
-    """Seal what is ready in the inbox, however its files came; one failure stops no other.
-
-    At most SEALS_A_VISIT; those that fail do not count, or they would keep out the others.
-    """
-    _drop_unfinished(inbox)
-    arrivals = inbox.arrivals(seen)
-    sealed: list[SetKey] = []
-    failed: list[tuple[str, Exception]] = []
-    handled: set[str] = set()
-    ready, done = receive.ready(arrivals, inbox.folder, waits, inbox.unsigned), 0
-    for item in sorted(ready, key=lambda each: each.trigger in receive.GIVEN_UP):
-        if done == SEALS_A_VISIT:
-            return Swept(tuple(sealed), True, tuple(failed), more=True)
-        try:
-            key = seal(inbox, item, now)
-        except (SpoolFault, OSError) as error:
-            failed.append((item.stem, error))
-        else:
-            done += 1
-            handled.update(item.names)
-            sealed += [key] if key is not None else []
-    waiting = any(not a.sealed and a.name not in handled for a in arrivals)
-    return Swept(tuple(sealed), waiting, tuple(failed))
-
-
-def _drop_unfinished(inbox: Inbox) -> None:
+def drop_unfinished(inbox: Inbox) -> None:
     """What a killed process left of sealing this channel: its lock is ours, so nobody is at it."""
     for entry in os.listdir(inbox.layout.seal):
         if entry.startswith(f"{inbox.sender}."):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
+from contextlib import suppress
 
 from sqlalchemy import Connection, select
 
@@ -13,20 +14,20 @@ from batch.storage.prepared import Listed
 from batch.storage.submission_tables import submission
 
 
-def sealed_sets(layout: Layout, known: Container[str]) -> list[tuple[SetKey, float]]:
-    """Sets in ``sealed`` that are not yet ``known``, each with the time of its sealing.
+def newcomers(layout: Layout, known: Container[str]) -> list[str]:
+    """The names in ``sealed`` that are not ``known``."""
+    return [name for name in os.listdir(layout.sealed) if name not in known]
 
-    Names that are no key are left.
+
+def sealed_sets(layout: Layout, names: Iterable[str]) -> list[tuple[SetKey, float]]:
+    """The sets of these names in ``sealed``, each with the time of its sealing.
+
+    What is no key, or not there any more, is left.
     """
     found: list[tuple[SetKey, float]] = []
-    with os.scandir(layout.sealed) as listing:
-        for item in listing:
-            if item.name in known:
-                continue
-            try:
-                found.append((SetKey.parse(item.name), item.stat().st_mtime))
-            except (ValueError, FileNotFoundError):
-                continue
+    for name in names:
+        with suppress(ValueError, FileNotFoundError):
+            found.append((SetKey.parse(name), os.stat(f"{layout.sealed}/{name}").st_mtime))
     return found
 
 

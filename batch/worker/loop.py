@@ -36,8 +36,9 @@ from batch.worker.steps import Decided, Steps
 PAUSE_SECONDS = 2.0
 """A set that could not be decided, or failed, is left alone this long."""
 LOOK_SHARE = 20
-"""While sets wait, a look for newcomers comes this many times what the last one took after it: of
-10,000 that is before each batch, and of any number at most a twentieth of the time."""
+"""While sets wait, a look for newcomers comes this many times the CPU of the last one after it: of
+10,000 that is before each batch, and of any number at most a twentieth of the work. Not its time:
+where others keep the processors busy, looks must not become rare as well."""
 LOOK_SECONDS = 1.0
 """But no later than this, so that a newcomer is in hand within seconds."""
 
@@ -134,18 +135,19 @@ class Worker:
 
     def _look(self) -> None:
         """Queue what waits: when nothing is left, and often enough that no newcomer waits."""
-        known = self._queues[False].names | self._queues[True].names
-        now = time.monotonic()
-        if known and now < self._next_look:
+        queued, now = [queue.names for queue in self._queues.values()], time.monotonic()
+        if any(queued) and now < self._next_look:
             return
         self._release()
         for key in self._patience.helped():
             self._not_before.pop(key, None)
-        for key, since in waiting.sealed_sets(self.instance.layout, known):
+        layout, begun = self.instance.layout, time.thread_time()
+        names = waiting.newcomers(layout, set().union(*queued))
+        took = time.thread_time() - begun
+        for key, since in waiting.sealed_sets(layout, names):
             if self._not_before.get(key, 0.0) <= now:
                 self._queues[key.folder.is_test].add([plan.Waiting(key, since)])
-        ended = time.monotonic()
-        self._next_look = ended + min(LOOK_SECONDS, LOOK_SHARE * (ended - now))
+        self._next_look = time.monotonic() + min(LOOK_SECONDS, LOOK_SHARE * took)
 
     def _release(self) -> None:
         """Bring back from quarantine what an operator wants tried again, or refused."""

@@ -141,6 +141,13 @@ class Instance:
         """All that ``serve`` has written to stderr so far."""
         return (self.root / "serve.err").read_text("utf-8")
 
+    def says(self, words: str, seconds: float = 40) -> bool:
+        """Whether the log has the words, soon: a line comes after what it tells of."""
+        deadline = time.monotonic() + seconds
+        while words not in self.log and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return words in self.log
+
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("FLA_BATCH_")}
         given = {f"FLA_BATCH_{k.upper()}": str(v) for k, v in self.settings.items()}

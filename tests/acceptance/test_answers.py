@@ -161,7 +161,7 @@ def test_answers_leave_out_when_their_days_are_over_and_what_others_put_there_st
         mail.put(named(stem, (fi, fs(fi))))
         until(lambda: sum(n.startswith("GO.NOTI") for n in mail.names("OUT")) == 1)
         until(lambda: set(mail.names("OUT")) == set(foreign))
-        assert '"withdrawn"' in instance.log
+        assert instance.says('"withdrawn"')
         assert mail.fetch("OUT", foreign) == foreign
         instance.json("answer", "redeliver", stem)
         until(lambda: len(mail.names("OUT")) == 8)

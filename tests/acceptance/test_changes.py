@@ -96,7 +96,7 @@ def test_a_session_of_a_closed_channel_is_ended_with_what_it_was_uploading(
             seconds_until(lambda: is_cut(mail))
         assert not served.folder(registered.tester.number, "INTEST").joinpath("half").exists()
         seconds_until(lambda: not list((served.data / "spool" / "up").iterdir()))
-        assert '"reason": "the channel of this session is closed"' in served.log
+        assert served.says('"reason": "the channel of this session is closed"')
         assert "IN" in staying.names("")
 
 
@@ -124,7 +124,7 @@ def test_a_session_whose_key_was_replaced_is_ended_and_the_new_key_logs_in(
         assert gets_in(served, changed)
         assert not gets_in(served, registered.mandatary)
         seconds_until(lambda: is_cut(mail))
-        assert '"reason": "the key of this session is no longer registered"' in served.log
+        assert served.says('"reason": "the key of this session is no longer registered"')
         assert "IN" in staying.names("")
         with Mail(served, changed) as again:
             time.sleep(WITHIN)

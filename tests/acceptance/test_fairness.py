@@ -107,10 +107,17 @@ class Busy:
         stems_of = ((at, key.split(".", 2)[2].partition("~")[0]) for at, key in found)
         return [(at, stem) for at, stem in stems_of if stem in stems]
 
+    def told(self, stem: str) -> list[tuple[str, str]]:
+        """The lines that say the answers of a set; they come after the answers."""
+        deadline = time.monotonic() + 40
+        while len(found := self.events("answered", {stem})) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return found
+
     def taken_up_before(self, stem: str) -> int:
         """The mandatary's sets taken up between the sealing of ``stem`` and its last answer."""
         [(sealed, _)] = self.events("sealed", {stem})
-        until = max(at for at, _ in self.events("answered", {stem}))
+        until = max(at for at, _ in self.told(stem))
         took = [
             *self.events("verified", self.sent),
             *self.events("refused", self.sent),

@@ -266,6 +266,7 @@ def test_a_go_above_the_cap_is_refused_for_now_and_taken_later(
     each_is_answered_once(instance, registered, [*stems, early, stem])
     assert instance.log.count("of sender 000001 are waiting, and there is room for 2 more") == 1
     assert instance.log.count("its GOs are refused for now") == 1
+    assert instance.says("its GOs are taken again")
     [over] = [line for line in instance.log.splitlines() if "its GOs are taken again" in line]
     assert '"event": "mended"' in over
 

@@ -124,6 +124,7 @@ def test_of_64_sets_only_the_poison_is_set_aside_and_an_operator_refuses_it_for_
         assert (line["stem"], line["verdict"]) == (poison.stem, "technical")
         assert f"3 times, last in the step {step}" in str(line["problem"])
         assert f"submission refuse {poison.stem}" in str(line["problem"])
+        assert instance.says('"quarantined"')
         (alarm,) = [
             one
             for one in map(json.loads, instance.log.splitlines())

@@ -79,7 +79,7 @@ def test_a_set_is_answered_by_one_acrf_and_handed_over_whole(channel: Channel) -
     }
     assert {key: told[key] for key in expected} == expected
     assert [each["layer"] for each in shown["answers"]] == ["ACRF"]
-    assert "handed_over" in channel.instance.log
+    assert channel.instance.says("handed_over")
     assert numbers_of_persons(channel.instance.log) == set()
 
 
@@ -148,7 +148,7 @@ def test_a_mandate_opens_the_way_and_its_end_closes_it(channel: Channel) -> None
 def test_a_service_that_takes_no_signature(channel: Channel) -> None:
     """Its GO waits for none: the set is sealed as it is closed."""
     stem = channel.send("LOIC", message("LOIC", form(EMPLOYER, person(910_020))))
-    assert f'"sealed", "set": "000001.IN.{stem}~1"' in channel.instance.log
+    assert channel.instance.says(f'"sealed", "set": "000001.IN.{stem}~1"')
     assert channel.codes(stem) == []
     channel.handed(stem)
     fi = message("LOIC", form(EMPLOYER, person(910_021)))
@@ -211,7 +211,7 @@ def test_a_destination_that_is_away_holds_nobody_up(channel: Channel) -> None:
     away.rename(place)
     for stem in waiting:
         channel.handed(stem)
-    assert "DIMONA: sets are handed over again" in channel.instance.log
+    assert channel.instance.says("DIMONA: sets are handed over again")
 
 
 def test_the_same_fi_under_another_name_is_a_replay_unless_the_service_takes_it(

@@ -15,9 +15,8 @@ from batch.errors import Denied, SpoolFault
 from batch.ingest.receive import Ready, Waits
 from batch.names import Folder, Kind
 from batch.states import Trigger
-from batch.storage import sealing
+from batch.storage import sealing, sweeping
 from batch.storage.dossiers import dossier
-from batch.storage.inbox import Seen
 from tests.integration.storage.test_spool import STRANGE
 from tests.integration.storage.world import (
     LIMIT,
@@ -86,8 +85,8 @@ def test_a_test_set_needs_no_fs_and_takes_one_that_is_there(world: World) -> Non
 def test_a_go_waits_its_grace_for_files_still_under_way_and_no_longer(world: World) -> None:
     stem = new_stem()
     world.put(f"GO.{stem}.1")
-    assert world.sweep(LATE) == sealing.Swept((), True, ())
-    assert world.sweep(NO_PATIENCE_BUT_FOR_GO) == sealing.Swept((world.key(stem),), False, ())
+    assert world.sweep(LATE) == sweeping.Swept((), True, ())
+    assert world.sweep(NO_PATIENCE_BUT_FOR_GO) == sweeping.Swept((world.key(stem),), False, ())
     world.work()
     assert world.receipts(stem) == [["142", "122"]]
 
@@ -96,9 +95,9 @@ def test_files_without_a_go_and_names_that_do_not_split_are_given_up_on(world: W
     stem = new_stem()
     world.put(f"FI.{stem}.1.1", new_fi())
     world.put("readme.txt", b"hello")
-    assert world.sweep(NO_PATIENCE_BUT_FOR_GO) == sealing.Swept((), True, ())
+    assert world.sweep(NO_PATIENCE_BUT_FOR_GO) == sweeping.Swept((), True, ())
     assert len(world.sweep().sealed) == 2
-    assert world.sweep() == sealing.Swept((), False, ())
+    assert world.sweep() == sweeping.Swept((), False, ())
     world.work()
     codes = sorted(a.codes for a in world.answers())
     assert codes == [["129"], ["130", "122"]]
@@ -111,7 +110,7 @@ def test_every_file_of_the_stem_belongs_to_the_set_its_go_decides(world: World) 
     world.send({f"FI.{stem}.2.2": new_fi(), **files})
     world.sweep()
     world.work()
-    assert world.sweep() == sealing.Swept((), False, ())
+    assert world.sweep() == sweeping.Swept((), False, ())
     world.work()
     assert world.receipts(stem) == [["120"]]
 
@@ -281,7 +280,7 @@ def test_an_operators_files_must_be_unchanged_for_a_while(world: World) -> None:
     files = files_of(new_stem(), new_fi())
     for name, content in files.items():
         world.path(name).write_bytes(content)
-    assert world.sweep(Waits(0.0, 0.0, 60.0)) == sealing.Swept((), True, ())
+    assert world.sweep(Waits(0.0, 0.0, 60.0)) == sweeping.Swept((), True, ())
     assert len(world.sweep(Waits(0.0, 0.0, 0.0)).sealed) == 1
 
 
@@ -331,7 +330,7 @@ def test_what_is_no_file_hurts_nobody_else(world: World, make: Callable[[Path], 
     ]
     for path in strange:
         make(path) if make is not STRANGE["link"] else path.symlink_to(path.parents[4])
-    assert world.sweep() == sealing.Swept((), False, ())
+    assert world.sweep() == sweeping.Swept((), False, ())
     stem = world.send_new()
     assert world.restart() == []
     world.work()
@@ -365,7 +364,7 @@ def test_of_what_waits_for_the_worker_only_a_stem_with_something_new_is_gone_thr
     waiting, resent = world.send_new(), world.send_new()
     world.put(f"FI.{resent}.2.2", b"<more/>")
     with world.inbox() as inbox:
-        found = inbox.arrivals(Seen())
+        found = sweeping.Seen().look(inbox, None)
     assert {(a.name, a.sealed) for a in found} == {
         (f"FI.{resent}.1.1", True),
         (f"FS.{resent}.1.1", True),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from batch.names import brussels_day
-from batch.storage import inbox, sealing
+from batch.storage import inbox, sweeping
 from tests.integration.storage.world import (
     RECEIVED,
     SENDER,
@@ -41,7 +41,7 @@ def test_it_is_sealed_at_its_go_and_answered_once(
     assert world.arrived(stem) == [str(world.key(stem))]
     world.work()
     world.send(files)
-    assert world.sweep() == sealing.Swept((), False, ())
+    assert world.sweep() == sweeping.Swept((), False, ())
     world.work()
     assert [sorted(found) for found in world.receipts(stem)] == [codes]
     assert world.listed() == []

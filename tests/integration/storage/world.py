@@ -24,16 +24,17 @@ from batch.registers import Quality
 from batch.settings import Settings, load
 from batch.signing import certificate, signature
 from batch.states import Sealed, SetKey
-from batch.storage import claims, dossiers, recovery, reports, sealing
+from batch.storage import claims, dossiers, recovery, reports, sweeping
 from batch.storage.claims import Claim
 from batch.storage.database import Database, writing
 from batch.storage.durable import Unsynced
-from batch.storage.inbox import Inbox, Seen
+from batch.storage.inbox import Inbox
 from batch.storage.instance import Instance
 from batch.storage.layout import Layout
 from batch.storage.registers_admin import NewChannel, RegistersAdmin
 from batch.storage.remembered import RememberedRegisters
 from batch.storage.spool import SenderHome
+from batch.storage.sweeping import Seen
 from batch.storage.upload import Upload
 from batch.worker.facts import Facts
 from batch.worker.loop import Worker
@@ -188,9 +189,9 @@ class World:
         assert self.home.sender == SENDER
         return self.instance.layout.folder(SENDER, folder) / name
 
-    def sweep(self, waits: Waits = AT_ONCE, folder: Folder = Folder.IN) -> sealing.Swept:
-        with self.home.locked(), self.inbox(folder) as inbox:
-            return sealing.sweep(inbox, self.seen[folder], waits, datetime.now(UTC))
+    def sweep(self, waits: Waits = AT_ONCE, folder: Folder = Folder.IN) -> sweeping.Swept:
+        with self.inbox(folder) as inbox:
+            return sweeping.sweep(inbox, self.seen[folder], waits, datetime.now(UTC))
 
     def sealed(self) -> list[str]:
         return sorted(os.listdir(self.instance.layout.sealed))

@@ -14,7 +14,7 @@ import pytest
 
 from batch.ingest import content
 from batch.names import Folder
-from batch.states import SetKey, Stage
+from batch.states import Stage
 from batch.storage import dossiers, quarantine, submissions, waiting
 from batch.storage.database import writing
 from batch.storage.layout import Layout
@@ -244,13 +244,13 @@ def test_waiting_sets_are_listed_in_a_share_of_the_time_and_not_by_the_batch(
     monkeypatch.setattr(loop, "LOOK_SECONDS", 3600.0)
     monkeypatch.setattr(loop, "LOOK_SHARE", 10**9)
     looks: list[int] = []
-    look = waiting.sealed_sets
+    look = waiting.newcomers
 
-    def counted(layout: Layout, known: Container[str]) -> list[tuple[SetKey, float]]:
+    def counted(layout: Layout, known: Container[str]) -> list[str]:
         looks.append(len(found := look(layout, known)))
         return found
 
-    monkeypatch.setattr(waiting, "sealed_sets", counted)
+    monkeypatch.setattr(waiting, "newcomers", counted)
     stems = [world.send_new() for _ in range(10)]
     for stem in stems[: 10 * attempts]:
         world.claim(world.manifest(stem), NOW)

@@ -68,7 +68,7 @@ def test_a_stop_as_the_hints_are_taken_is_not_forgotten(
     watcher = Watcher(make_world(sweep_seconds=600).instance, threading.Event(), watchdog=False)
     take = Hints.take
 
-    def stopped_just_before(hints: Hints) -> set[Place]:
+    def stopped_just_before(hints: Hints) -> dict[Place, set[str]]:
         watcher.stop()
         return take(hints)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batch.identifiers import SenderNumber
 from batch.names import Folder
-from batch.storage.sealing import SEALS_A_VISIT
+from batch.storage.sweeping import SEALS_A_VISIT
 from tests.integration.storage.conftest import MakeWorld
 from tests.integration.storage.world import World, new_stem
 from tests.integration.worker.test_watcher import soon, watching
