@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from batch.names import Folder
+from batch.storage import sweeping
 from batch.watcher import Hints, Place, Watcher, _rest
 from tests.integration.storage.conftest import MakeWorld
 from tests.integration.storage.test_spool import STRANGE
@@ -125,6 +126,21 @@ def test_a_full_inbox_is_swept_once_for_a_burst_of_hints(make_world: MakeWorld) 
         for stem in stems:
             world.put(f"GO.{stem}.1")
         assert soon(lambda: len(world.sealed()) == 100)
+
+
+def test_in_an_inbox_too_full_to_be_gone_through_a_hint_is_enough(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "LOOK_SHARE", 10**9)
+    world = make_world(sweep_seconds=600)
+    waits = new_stem()
+    world.put(f"FI.{waits}.1.1", new_fi())
+    stem = new_stem()
+    with watching(world, watchdog=True):
+        time.sleep(1)  # it has looked at every name
+        for name, content in files_of(stem, new_fi()).items():
+            world.path(name).write_bytes(content)
+        assert soon(lambda: world.sealed() == [str(world.key(stem))])
 
 
 def test_the_longer_a_sweep_takes_the_longer_it_rests() -> None:
