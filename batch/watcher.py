@@ -1,8 +1,9 @@
 """Watchdog and sweep: "look again", nothing more. A lost hint costs one period of the sweep.
 
 Hints come from inotify on the inboxes and on ``sealed``. The sweep goes over every inbox each
-period, and each second over those that hold something not yet sealed; of an inbox that is too full
-for that, over the names that hints told of and those that wait.
+period, and each second over those that hold something not yet sealed. In an inbox that is so full
+that this would take more than a share of the processor, it goes over the names that hints told of
+and those that wait, and over all when their turn comes (``sweeping.LOOK_SHARE``).
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ class Watcher:
             if time.monotonic() >= next_full:
                 next_full = time.monotonic() + period
                 self._keep_observing()
-                self._sweep(dict.fromkeys(self._everywhere()))
+                self._sweep(dict.fromkeys(self._everywhere(), ()))
                 self.work.set()
             began = time.monotonic()
             self._sweep({**dict.fromkeys(self._active, ()), **self._hints.take()})
@@ -188,8 +189,8 @@ class Watcher:
             return set(self._seen)
         return {(home.sender, folder) for home in homes for folder in INBOXES}
 
-    def _sweep(self, places: Mapping[Place, Collection[str] | None]) -> None:
-        """Of each inbox the names hinted at, or all where there are none said."""
+    def _sweep(self, places: Mapping[Place, Collection[str]]) -> None:
+        """Each inbox, with the names that hints told of there."""
         self._look_for_refusals()
         for (sender, folder), hinted in sorted(places.items(), key=itemgetter(0)):
             try:
@@ -210,9 +211,7 @@ class Watcher:
             self._refusal = latest
             self._patient_until = time.monotonic() + self.instance.settings.unfinished_seconds
 
-    def _sweep_inbox(
-        self, sender: SenderNumber, folder: Folder, hinted: Collection[str] | None
-    ) -> None:
+    def _sweep_inbox(self, sender: SenderNumber, folder: Folder, hinted: Collection[str]) -> None:
         settings, place = self.instance.settings, (sender, folder)
         seen = self._seen[place]
         patient = time.monotonic() < self._patient_until

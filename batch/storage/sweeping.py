@@ -92,7 +92,7 @@ class Seen:
         lengths = {len(stem) for stem in stems}
         self._kin = {
             name
-            for name, _ in found
+            for name, _ in (found if stems else ())
             if name not in self._known and _may_be_of(stems, lengths, name)
         }
         return self._arrivals(self._known, self._kin)

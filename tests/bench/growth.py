@@ -8,10 +8,12 @@ nobody pays for what is there already.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from tests.bench.figures import Bench, Run
 from tests.bench.ours import Ours, serving, started
 
 NAME = "growth"
-SENT, ANSWERED, LISTED, LOGINS = 60, 200, 3, 20
+SENT, ANSWERED, LISTED, LOGINS = 100, 200, 3, 20
 """Sets sent and answered, lists asked for, and logins, at each number."""
 
 
@@ -69,27 +71,51 @@ def _wait_now(instance: Instance) -> int:
 
 
 def _where_sets_wait(run: Run, made: Ours, n: int, home: Path) -> Iterator[tuple[str, float]]:
-    """Milliseconds for each of: a set found at the start, a name listed, a set taken, answered."""
+    """Milliseconds for each of: a set found at the start, a name listed, a set taken, answered.
+
+    To the start belongs what is looked at once: its quota before a sender's first file, all that
+    waits before the worker's first batch.
+    """
     worker = made.role("worker")
-    os.kill(worker, signal.SIGSTOP)
-    yield "start of the channel, per set", 1000 * usage.cpu([made.pid, made.role("sftp")]) / n
+    _stop(made, worker)
+    _taken(made, 1, home)
+    start = usage.cpu([made.pid, made.role("sftp")])
     names = len(os.listdir(made.instance.folder("000001", "IN")))
     before = made.cpu()
     sessions(made, [["ls -1 IN"] * LISTED], home)
     yield "listing IN, per name", 1000 * (made.cpu() - before) / LISTED / names
-    count = run.size(SENT, 10)
-    small = sets.small(made.sender, count, home)
     before = made.cpu()
-    sessions(made, small.shares(1, "IN"), home)
-    yield "one more set taken in", 1000 * (made.cpu() - before) / count
-    sets.forget([home])
-    answered, spent = made.answered(), usage.cpu([worker])
+    _taken(made, SENT, home)
+    yield "one more set taken in", 1000 * (made.cpu() - before) / SENT
     os.kill(worker, signal.SIGCONT)
-    made.await_answered(answered + min(ANSWERED, n // 2))
-    os.kill(worker, signal.SIGSTOP)
+    made.await_answered(made.answered() + 1)
+    before = usage.cpu([worker])
+    yield "start of the channel, per set", 1000 * (start + before) / n
+    answered, waits = made.answered(), _wait_now(made.instance)
+    made.await_answered(answered + min(ANSWERED, waits // 2))
     done = made.answered() - answered
-    yield "a set worked on and answered", 1000 * (usage.cpu([worker]) - spent) / done
-    os.kill(worker, signal.SIGCONT)
+    yield "a set worked on and answered", 1000 * (usage.cpu([worker]) - before) / done
+
+
+def _stop(made: Ours, worker: int) -> None:
+    """Where it holds no lock of the sender's channel."""
+    lock = made.instance.data / "spool" / "locks" / made.sender.number
+    lock.touch()
+    with lock.open() as opened:
+        while True:
+            os.kill(worker, signal.SIGSTOP)
+            try:
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                os.kill(worker, signal.SIGCONT)
+                time.sleep(0.01)
+
+
+def _taken(made: Ours, count: int, home: Path) -> None:
+    small = sets.small(made.sender, count, home)
+    sessions(made, small.shares(1, "IN"), home)
+    sets.forget([home])
 
 
 # --- forms in one file -----------------------------------------------------------------------
