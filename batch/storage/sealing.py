@@ -56,11 +56,15 @@ def has_unfinished(inbox: Inbox) -> bool:
     return any(entry.startswith(f"{inbox.sender}.") for entry in os.listdir(inbox.layout.seal))
 
 
-def drop_unfinished(inbox: Inbox) -> None:
-    """What a killed process left of sealing this channel: its lock is ours, so nobody is at it."""
-    for entry in os.listdir(inbox.layout.seal):
-        if entry.startswith(f"{inbox.sender}."):
-            shutil.rmtree(inbox.layout.seal / entry, ignore_errors=True)  # the next sweep tries too
+def drop_unfinished(inbox: Inbox) -> bool:
+    """What a killed process left of sealing this channel: its lock is ours, so nobody is at it.
+
+    Whether there was something.
+    """
+    mine = [n for n in os.listdir(inbox.layout.seal) if n.startswith(f"{inbox.sender}.")]
+    for entry in mine:
+        shutil.rmtree(inbox.layout.seal / entry, ignore_errors=True)  # the next sweep tries too
+    return bool(mine)
 
 
 def being_sealed(layout: Layout, sender: SenderNumber) -> set[int]:

@@ -151,7 +151,8 @@ def sweep(
     """
     if sealing.has_unfinished(inbox):
         with inbox.locked():
-            sealing.drop_unfinished(inbox)
+            if sealing.drop_unfinished(inbox):
+                hinted = None  # what it had linked is unsealed again, and nothing tells of it
     arrivals = seen.look(inbox, hinted)
     sealed: list[SetKey] = []
     failed: list[tuple[str, Exception]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 
 import pytest
 
@@ -16,7 +17,7 @@ from batch.storage.dossiers import dossier
 from batch.storage.inbox import Inbox
 from batch.storage.sweeping import Seen, Swept
 from tests.integration.storage.test_sealing import LATE
-from tests.integration.storage.world import World, files_of, new_fi, new_stem
+from tests.integration.storage.world import AT_ONCE, World, files_of, new_fi, new_stem
 
 STEPS = 60
 FORGETS = Waits(grace=0.0, unfinished=3600.0, settle=0.0)
@@ -152,6 +153,21 @@ def after_the_look(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -
         return found
 
     monkeypatch.setattr(Seen, "look", then)
+
+
+def test_what_a_killed_seal_had_linked_is_looked_at_without_a_hint(world: World) -> None:
+    files = files_of(stem := new_stem(), new_fi())
+    seen = Seen()
+    left = world.instance.layout.seal / f"{world.home.sender}.0123456789abcdef"
+    left.mkdir()
+    for name, content in files.items():
+        world.path(name).write_bytes(content)
+        (left / name).hardlink_to(world.path(name))
+    with world.inbox() as inbox:
+        assert seen.look(inbox, None) == []
+        assert sweeping.sweep(inbox, seen, AT_ONCE, datetime.now(UTC), ()).sealed == (
+            world.key(stem),
+        )
 
 
 def test_after_a_look_at_every_name_passes_so_many_times_what_it_cost(
