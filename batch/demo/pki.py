@@ -17,22 +17,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from batch.signing.certificate import key_usage
+
 SigningKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 _VALID = timedelta(days=30)
 _CLOCK_SKEW = timedelta(hours=1)
-
-_USAGES = (
-    "digital_signature",
-    "content_commitment",
-    "key_encipherment",
-    "data_encipherment",
-    "key_agreement",
-    "key_cert_sign",
-    "crl_sign",
-    "encipher_only",
-    "decipher_only",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +82,7 @@ def _builder(
 ) -> x509.CertificateBuilder:
     """A certificate without its signature; one that may sign certificates is a CA's."""
     is_authority = "key_cert_sign" in usages
-    usage = x509.KeyUsage(**{name: name in usages for name in _USAGES})
+    usage = key_usage(*usages)
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     return (
         x509.CertificateBuilder()

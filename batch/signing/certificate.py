@@ -61,6 +61,15 @@ _UNREADABLE: Final = (
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 
+def key_usage(*names: str) -> x509.KeyUsage:
+    """The extension keyUsage with these bits set, by their names in ``cryptography``.
+
+    RFC 5280, section 4.2.1.3.
+    """
+    every = (*_USAGES, "encipher_only", "decipher_only")
+    return x509.KeyUsage(**{name: name in names for name in every})
+
+
 class CertificateError(OperatorError):
     """The bytes are no X.509 certificate that can be used."""
 

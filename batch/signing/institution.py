@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from batch.errors import OperatorError
+from batch.signing.certificate import key_usage
 
 _YEARS = 10
 _CLOCK_SKEW = timedelta(hours=1)  # a receiver's clock may be behind ours
@@ -48,14 +49,4 @@ def make_institution(name: str, at: datetime) -> tuple[bytes, bytes]:
     return key_pem, certificate.public_bytes(serialization.Encoding.PEM)
 
 
-_SIGNING_ONLY = x509.KeyUsage(
-    digital_signature=True,
-    content_commitment=True,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=False,
-    crl_sign=False,
-    encipher_only=False,
-    decipher_only=False,
-)
+_SIGNING_ONLY = key_usage("digital_signature", "content_commitment")

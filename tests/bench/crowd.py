@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 from batch.identifiers import EnterpriseNumber
 from batch.registers import Quality
 from batch.settings import Settings
+from batch.signing.certificate import key_usage
 from batch.storage.instance import Instance
 from batch.storage.registers_admin import NewChannel, RegistersAdmin
 from fixtures.certificates import load
@@ -51,7 +52,7 @@ def opened(data: Path, count: int, keys: Path) -> list[tuple[str, Path]]:
 def _certificate(number: int, at: datetime) -> bytes:
     """A signing certificate of its own, by the trusted CA of the fixtures."""
     issuer, parent = load("trusted-ca")
-    usage = dict.fromkeys(_USAGES, False) | {"digital_signature": True, "content_commitment": True}
+    usage = key_usage("digital_signature", "content_commitment")
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Crowd {number}")])
     return (
         x509.CertificateBuilder()
@@ -62,20 +63,7 @@ def _certificate(number: int, at: datetime) -> bytes:
         .not_valid_before(at - timedelta(days=1))
         .not_valid_after(at + timedelta(days=30))
         .add_extension(x509.BasicConstraints(False, None), critical=True)
-        .add_extension(x509.KeyUsage(**usage), critical=True)
+        .add_extension(usage, critical=True)
         .sign(issuer, hashes.SHA256())
         .public_bytes(Encoding.PEM)
     )
-
-
-_USAGES = (
-    "digital_signature",
-    "content_commitment",
-    "key_encipherment",
-    "data_encipherment",
-    "key_agreement",
-    "key_cert_sign",
-    "crl_sign",
-    "encipher_only",
-    "decipher_only",
-)

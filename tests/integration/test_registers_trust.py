@@ -14,14 +14,14 @@ from sqlalchemy import Engine, select
 from batch.errors import OperatorError
 from batch.identifiers import EnterpriseNumber
 from batch.registers import Channel, Quality
-from batch.signing.certificate import SigningCertificate
+from batch.signing.certificate import SigningCertificate, key_usage
 from batch.storage import registers_tables as tables
 from batch.storage.database import engine_for, reading
 from batch.storage.register_files import TrustKind
 from batch.storage.registers_admin import NewChannel, RegistersAdmin
 from batch.storage.schema import metadata
 from fixtures.certificates import PKI
-from tests.unit.signing.pki import AT, Pki, common_name, make_pki, usage
+from tests.unit.signing.pki import AT, Pki, common_name, make_pki
 
 ACME = EnterpriseNumber("0403170701")
 QC = "1.3.6.1.5.5.7.1.3"
@@ -60,7 +60,7 @@ def pem(*certificates: SigningCertificate) -> bytes:
 @pytest.fixture(scope="module")
 def middle(pki: Pki) -> SigningCertificate:
     name = common_name("Middle CA")
-    return pki.issued(subject=name, key=pki.ec_key, ca=True, key_usage=usage("key_cert_sign"))
+    return pki.issued(subject=name, key=pki.ec_key, ca=True, key_usage=key_usage("key_cert_sign"))
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from batch.settings import Settings
-from batch.signing.certificate import SigningCertificate
+from batch.signing.certificate import SigningCertificate, key_usage
 from batch.signing.signature import sign_detached
 from batch.storage.registers_admin import RegistersAdmin
 from batch.worker.rehearsal import rehearse
 from fixtures.certificates import load
 from tests.integration.storage.world import SENDER, World, files_of, new_fi, new_stem
-from tests.unit.signing.pki import Template, common_name, usage
+from tests.unit.signing.pki import Template, common_name
 
 NOW = datetime.now(UTC)
-SIGNS = usage("key_cert_sign")
+SIGNS = key_usage("key_cert_sign")
 
 
 def answered(settings: Settings, place: Path, files: dict[str, bytes]) -> list[str]:

@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from batch.signing.certificate import SigningCertificate
+from batch.signing.certificate import SigningCertificate, key_usage
 from batch.signing.policy import SignaturePolicy
 from batch.signing.revocation import Sources
 from batch.signing.verdict import Cause
 from batch.signing.verification import NO_SOURCES
 from tests.unit.signing.craft import integer, recipe, seq, tlv
-from tests.unit.signing.pki import AT, FI, Pki, common_name, registered, usage
+from tests.unit.signing.pki import AT, FI, Pki, common_name, registered
 from tests.unit.signing.revocations import Line, ListRecipe, make_world
 
 
@@ -120,7 +120,7 @@ def odd_curve(pki: Pki) -> Case:
 
 @defect(Cause.KEY_USAGE, "keyEncipherment only")
 def encipherment_only(pki: Pki) -> Case:
-    return _signer_is(pki, pki.issued(key_usage=usage("key_encipherment")))
+    return _signer_is(pki, pki.issued(key_usage=key_usage("key_encipherment")))
 
 
 @defect(Cause.CRITICAL_EXTENSION, "of nobody knows what")
@@ -186,7 +186,7 @@ def _under(pki: Pki, **odd: object) -> Case:
         "issuer": name,
         "key": pki.ca_key,
         "ca": True,
-        "key_usage": usage("key_cert_sign"),
+        "key_usage": key_usage("key_cert_sign"),
     }
     anchor = pki.issued(**{**ca, **odd})
     case = _signer_is(pki, pki.issued(issuer=name))
@@ -205,7 +205,7 @@ def issuer_is_leaf(pki: Pki) -> Case:
 
 @defect(Cause.ISSUER_NOT_CA, "no keyCertSign")
 def issuer_without_usage(pki: Pki) -> Case:
-    return _under(pki, key_usage=usage("digital_signature"))
+    return _under(pki, key_usage=key_usage("digital_signature"))
 
 
 @defect(Cause.ISSUER_NOT_VALID, "expired")
@@ -249,7 +249,7 @@ def issuer_wants_a_policy(pki: Pki) -> Case:
 def path_too_long(pki: Pki) -> Case:
     upper, lower = common_name("Odd CA"), common_name("Lower CA")
     none_below = x509.BasicConstraints(ca=True, path_length=0)
-    sign = usage("key_cert_sign")
+    sign = key_usage("key_cert_sign")
     odd = {"subject": upper, "issuer": upper, "key": pki.ca_key, "key_usage": sign}
     anchor = pki.issued(**odd, extra=[(none_below, True)])
     between = pki.issued(subject=lower, issuer=upper, key=pki.ec_key, key_usage=sign, ca=True)

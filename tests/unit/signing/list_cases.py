@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from batch.signing.certificate import SigningCertificate
+from batch.signing.certificate import SigningCertificate, key_usage
 from batch.signing.findings import Finding, Good, Revoked
 from batch.signing.revocation import Sources, check
-from tests.unit.signing.pki import AT, Template, usage
+from tests.unit.signing.pki import AT, Template
 from tests.unit.signing.revocations import (
     CA,
     DAY,
@@ -112,7 +112,7 @@ def elsewhere(world: World, lines: list[Line], **odd: object) -> Case:
     """The leaf names another issuer of lists, which the root certified for that."""
     leaf = world.with_points(point(crl_issuer=OTHER_CA), serial=world.leaf.serial)
     other = Template(
-        OTHER_CA, world.pki.ec_key, ROOT, world.root_key, key_usage=usage("crl_sign")
+        OTHER_CA, world.pki.ec_key, ROOT, world.root_key, key_usage=key_usage("crl_sign")
     ).issue()
     made = world.crl.but(issuer=OTHER_CA, key=world.pki.ec_key, lines=lines)
     made = made.but(**{"extensions": [scope(indirect_crl=True)], **odd})
@@ -124,7 +124,7 @@ def separate(
 ) -> Case:
     """The CA signs its lists by a key of its own, in a certificate that the root made for it."""
     key = odd.get("key", world.pki.ec_key)
-    plain: dict[str, object] = {"key_usage": usage("crl_sign")}
+    plain: dict[str, object] = {"key_usage": key_usage("crl_sign")}
     template = Template(CA, world.pki.ec_key, ROOT, world.root_key)
     signer = replace(template, **{**plain, **odd}).issue()  # type: ignore[arg-type]
     return Case([world.crl.but(key=key).der(), *then(signer)], authorities=(signer,))

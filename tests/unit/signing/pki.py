@@ -12,28 +12,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from batch.registers import Interval, RegisteredCertificate
-from batch.signing.certificate import SigningCertificate, read_der
+from batch.signing.certificate import SigningCertificate, key_usage, read_der
 from batch.signing.policy import SignaturePolicy
 from fixtures.corpus.recipe import AT, FI
 
-__all__ = ["AT", "FI", "Key", "Pki", "Template", "common_name", "make_pki", "registered", "usage"]
+__all__ = ["AT", "FI", "Key", "Pki", "Template", "common_name", "make_pki", "registered"]
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-
-
-def usage(*names: str) -> x509.KeyUsage:
-    every = (
-        "digital_signature",
-        "content_commitment",
-        "key_encipherment",
-        "data_encipherment",
-        "key_agreement",
-        "key_cert_sign",
-        "crl_sign",
-        "encipher_only",
-        "decipher_only",
-    )
-    return x509.KeyUsage(**{name: name in names for name in every})
 
 
 def common_name(text: str) -> x509.Name:
@@ -114,7 +99,7 @@ def make_pki() -> Pki:
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = common_name("Test CA")
     ca = Template(
-        ca_name, ca_key, ca_name, ca_key, key_usage=usage("key_cert_sign", "crl_sign"), ca=True
+        ca_name, ca_key, ca_name, ca_key, key_usage=key_usage("key_cert_sign", "crl_sign"), ca=True
     ).issue()
     rsa_key = rsa.generate_private_key(65537, 2048)
     ec_key = ec.generate_private_key(ec.SECP256R1())
@@ -123,7 +108,7 @@ def make_pki() -> Pki:
         rsa_key,
         ca_name,
         ca_key,
-        key_usage=usage("digital_signature", "content_commitment"),
+        key_usage=key_usage("digital_signature", "content_commitment"),
     )
     return Pki(
         ca_key,

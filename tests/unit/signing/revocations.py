@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
-from batch.signing.certificate import SigningCertificate
+from batch.signing.certificate import SigningCertificate, key_usage
 from batch.signing.revocation import Sources
 from tests.unit.signing.craft import (
     DIGEST_OIDS,
@@ -27,7 +27,7 @@ from tests.unit.signing.craft import (
     seq,
     tlv,
 )
-from tests.unit.signing.pki import AT, Key, Pki, Template, common_name, usage
+from tests.unit.signing.pki import AT, Key, Pki, Template, common_name
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 ROOT, CA, OTHER_CA = common_name("Root"), common_name("Test CA"), common_name("Other CA")
@@ -283,7 +283,7 @@ class World:
         plain: dict[str, object] = {
             "subject": common_name("Responder"),
             "key": self.pki.ec_key,
-            "key_usage": usage("digital_signature"),
+            "key_usage": key_usage("digital_signature"),
             "extra": [(purpose, False), (x509.OCSPNoCheck(), False)],
         }
         return self.pki.issued(**{**plain, **odd})
@@ -299,7 +299,7 @@ class World:
 
 def make_world(pki: Pki) -> World:
     root_key = ec.generate_private_key(ec.SECP256R1())
-    signing = usage("key_cert_sign", "crl_sign")
+    signing = key_usage("key_cert_sign", "crl_sign")
     root = Template(ROOT, root_key, ROOT, root_key, key_usage=signing, ca=True).issue()
     ca = Template(CA, pki.ca_key, ROOT, root_key, key_usage=signing, ca=True).issue()
     access = x509.AuthorityInformationAccess(

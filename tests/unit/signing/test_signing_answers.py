@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from batch.signing.certificate import key_usage
 from batch.signing.findings import (
     Evidence,
     Finding,
@@ -21,7 +22,7 @@ from batch.signing.findings import (
     SourceKind,
 )
 from batch.signing.revocation import Sources, check
-from tests.unit.signing.pki import AT, common_name, usage
+from tests.unit.signing.pki import AT, common_name
 from tests.unit.signing.revocations import DAY, DER, OTHER_CA, SECOND, Line, World, make_world
 
 R = x509.ReasonFlags
@@ -169,7 +170,7 @@ OUT_OF_REACH: list[tuple[str, str, Maker]] = [
     (
         "by a delegate that may not sign",
         "may not sign",
-        lambda w: w.delegated(key_usage=usage("key_encipherment")).der(),
+        lambda w: w.delegated(key_usage=key_usage("key_encipherment")).der(),
     ),
     (
         "with an unknown critical extension",

@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from batch.signing.certificate import key_usage
 from batch.signing.findings import Good, OutOfReach, Revoked
 from batch.signing.revocation import Sources, check
 from tests.unit.signing.list_cases import (
@@ -26,7 +27,7 @@ from tests.unit.signing.list_cases import (
     own_key,
     separate,
 )
-from tests.unit.signing.pki import AT, common_name, usage
+from tests.unit.signing.pki import AT, common_name
 from tests.unit.signing.revocations import (
     CA,
     DAY,
@@ -170,7 +171,7 @@ TABLE.good("a separate key, called by its identifier", lambda w: identified(w))
 TABLE.unknown(
     "a separate key that may not sign lists",
     "is not signed by its CA",
-    lambda w: separate(w, key_usage=usage("digital_signature")),
+    lambda w: separate(w, key_usage=key_usage("digital_signature")),
 )
 TABLE.unknown(
     "a separate key of another root",

@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from batch.signing.certificate import key_usage
 from batch.signing.findings import Good, OutOfReach, Revoked
 from tests.unit.signing.list_cases import (
     HARMLESS,
@@ -22,7 +23,7 @@ from tests.unit.signing.list_cases import (
     lines,
     serial_of,
 )
-from tests.unit.signing.pki import AT, common_name, usage
+from tests.unit.signing.pki import AT, common_name
 from tests.unit.signing.revocations import (
     DAY,
     OTHER_CA,
@@ -144,7 +145,7 @@ TABLE.good(
 TABLE.unknown(
     "a CA that may not sign lists",
     "may not sign lists",
-    lambda w: Case([w.crl.der()], ca=ca_of(w, key_usage=usage("key_cert_sign"))),
+    lambda w: Case([w.crl.der()], ca=ca_of(w, key_usage=key_usage("key_cert_sign"))),
 )
 TABLE.good("a CA without key usage", lambda w: Case([w.crl.der()], ca=ca_of(w, key_usage=None)))
 TABLE.good(

@@ -11,13 +11,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from batch.errors import OperatorError
-from batch.signing.certificate import SigningCertificate, read_der
+from batch.signing.certificate import SigningCertificate, key_usage, read_der
 from batch.signing.path import NotTrusted, Trusted, certification_path, judge_certificate
 from batch.signing.policy import AdmittedKeys, NoTrust, SignaturePolicy
 from batch.signing.verdict import Cause, NotSigned, Signed
 from batch.signing.verification import Verifier, begin
 from tests.unit.signing.craft import certificate_v1, integer, oid, recipe, seq
-from tests.unit.signing.pki import AT, FI, Pki, common_name, registered, usage
+from tests.unit.signing.pki import AT, FI, Pki, common_name, registered
 
 
 def path(
@@ -49,7 +49,7 @@ def test_a_certificate_in_the_trust_is_trusted_by_itself(pki: Pki) -> None:
 def below(pki: Pki) -> tuple[SigningCertificate, SigningCertificate]:
     """A signer's certificate under an intermediate CA of the trusted one."""
     name, key = common_name("Intermediate CA"), pki.ec_key
-    middle = pki.issued(subject=name, key=key, ca=True, key_usage=usage("key_cert_sign"))
+    middle = pki.issued(subject=name, key=key, ca=True, key_usage=key_usage("key_cert_sign"))
     return pki.issued(issuer=name, issuer_key=key), middle
 
 
@@ -166,7 +166,7 @@ def test_validity_includes_both_ends(pki: Pki) -> None:
 
 def test_a_certificate_signed_with_sha1_by_its_ca_is_refused(pki: Pki) -> None:
     name = common_name("Old CA")
-    usages = usage("key_cert_sign")
+    usages = key_usage("key_cert_sign")
     anchor = pki.issued(
         subject=name, issuer=name, issuer_key=pki.rsa_key, ca=True, key_usage=usages
     )
@@ -198,7 +198,7 @@ def test_key_rules_are_a_value(pki: Pki) -> None:
 
 @pytest.mark.parametrize("name", ["digital_signature", "content_commitment"])
 def test_either_signing_usage_is_enough(pki: Pki, name: str) -> None:
-    leaf = pki.issued(key_usage=usage(name, "key_encipherment"))
+    leaf = pki.issued(key_usage=key_usage(name, "key_encipherment"))
     assert isinstance(judge_certificate(leaf, pki.policy, AT), Trusted)
 
 
@@ -210,7 +210,7 @@ def test_a_key_that_is_dear_to_ask_is_not_asked_when_only_the_fs_brings_it(pki: 
     public = rsa.RSAPublicNumbers(e, p * q)
     dear = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), plain.iqmp, public)
     key, name = dear.private_key(), common_name("Dear CA")
-    middle = pki.issued(subject=name, key=key, ca=True, key_usage=usage("key_cert_sign"))
+    middle = pki.issued(subject=name, key=key, ca=True, key_usage=key_usage("key_cert_sign"))
     leaf = pki.issued(issuer=name, issuer_key=key)
     refused = certification_path(leaf, pki.policy, AT, [middle])
     assert isinstance(refused, NotTrusted)

@@ -9,13 +9,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.signing.certificate import SigningCertificate
+from batch.signing.certificate import SigningCertificate, key_usage
 from batch.signing.path import NotTrusted, Trusted, certification_path
 from batch.signing.policy import SignaturePolicy
 from batch.signing.verdict import Cause
-from tests.unit.signing.pki import AT, Template, common_name, usage
+from tests.unit.signing.pki import AT, Template, common_name
 
-SIGNS = usage("key_cert_sign")
+SIGNS = key_usage("key_cert_sign")
 
 
 @dataclass(frozen=True)
