@@ -66,8 +66,8 @@ BUGS = (
     Bug(
         "answers_not_synced",
         CUT,
-        _after("read ACRF", "read NOTI", "removed GO"),
-        f"{BYTES}|{GONE}|{SILENT}",
+        _before("worker", "linkat", "link "),
+        f"{BYTES}|{GONE}|{SILENT}|left in sealed",
     ),
     Bug("out_not_synced", TORN, _after("read NOTI", "read ACRF"), f"seen, and gone|{SILENT}"),
     Bug("sealed_not_synced", TORN, _after("stored FI", "stored FS"), f"{BYTES}|{LOST}"),

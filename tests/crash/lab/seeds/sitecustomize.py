@@ -111,10 +111,12 @@ def answers_not_synced() -> None:
     """The files of an answer are written into the set's directory, and not synced."""
 
     def fsync(descriptor: int) -> None:
-        if "/@" not in os.readlink(f"/proc/self/fd/{descriptor}"):
+        name = os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if not name.startswith("@") or name == sealing.MANIFEST:
             real_fsync(descriptor)
 
     os.fsync = fsync
+    durable.begin_writing = lambda _: None  # as good as a sync here, if the disk has nothing to do
 
 
 def _sync_all_but(*names: str) -> None:
