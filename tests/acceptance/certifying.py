@@ -138,7 +138,7 @@ class Certifier:
                     command, cwd=self.home, stdin=subprocess.DEVNULL, stdout=out, stderr=out
                 )
             )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 40
         while time.monotonic() < deadline:
             if b"ACCEPT" in said.read_bytes() or b"Serving HTTP" in said.read_bytes():
                 return

@@ -19,6 +19,9 @@ import paramiko
 from tests.acceptance.answers import Answer, Outbox
 from tests.acceptance.instance import Instance, Sender
 
+PATIENCE = 60.0
+"""Seconds that a login may take: the library's own 15 are few where others use the machine."""
+
 _SEQUENCES = itertools.count(10_001)
 
 
@@ -202,6 +205,8 @@ class Mail:
 
     def __init__(self, instance: Instance, sender: Sender) -> None:
         self._transport = paramiko.Transport(("127.0.0.1", instance.port))
+        self._transport.banner_timeout = self._transport.auth_timeout = PATIENCE
+        self._transport.handshake_timeout = PATIENCE
         try:
             host_key = paramiko.Ed25519Key(data=base64.b64decode(instance.host_key.split()[1]))
             identity = paramiko.PKey.from_path(sender.identity)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,18 @@ for line in sys.stdin:
     os.write(answers, json.dumps([code, *texts]).encode() + b"\\n")
 """
 
+SOON = 40.0
+"""Seconds within which what must come has come, also where a disk stands still for ten."""
+
 ELEVEN_DIGITS = re.compile(r"(?<![0-9])[0-9]{11}(?![0-9])")
+
+
+def soon(holds: Callable[[], object], seconds: float = SOON) -> bool:
+    """Whether it holds, now or within this time."""
+    deadline = time.monotonic() + seconds
+    while not (held := bool(holds())) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return held
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +152,14 @@ class Instance:
         """All that ``serve`` has written to stderr so far."""
         return (self.root / "serve.err").read_text("utf-8")
 
-    def says(self, words: str, seconds: float = 40) -> bool:
+    def says(self, words: str, seconds: float = SOON) -> bool:
         """Whether the log has the words, soon: a line comes after what it tells of."""
-        deadline = time.monotonic() + seconds
-        while words not in self.log and time.monotonic() < deadline:
-            time.sleep(0.05)
-        return words in self.log
+        return soon(lambda: words in self.log, seconds)
+
+    def rests(self, seconds: float = SOON) -> bool:
+        """Whether all that was sealed is recorded as answered and put away, soon: the answers are
+        seen before that."""
+        return soon(lambda: not os.listdir(self.data / "spool" / "sealed"), seconds)
 
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("FLA_BATCH_")}

@@ -22,7 +22,7 @@ from fixtures.certificates import PKI
 from tests.acceptance.answers import Answer, Outbox
 from tests.acceptance.clients import Mail
 from tests.acceptance.conftest import Registered, Serving
-from tests.acceptance.instance import Instance, numbers_of_persons
+from tests.acceptance.instance import Instance, numbers_of_persons, soon
 from tests.declarations import CLIENTS, EMPLOYER
 
 ALL = all_cases()
@@ -212,13 +212,14 @@ def test_everything_is_answered_and_listed_once(sending: Sending) -> None:
     _all_answered(sending)
     answered = [*sending.mail.out.seen.values(), *sending.mail.outtest.seen.values()]
     assert len(answered) == sum(2 if case.forms else 1 for case in ALL)
+    assert sending.instance.rests()
     listed = sending.instance.json("submission", "list")
     assert sorted(line["stem"] for line in listed) == sorted(
         case.listed_as(sending.sender, sending.day) for case in ALL
     )
     assert {line["state"] for line in listed} == {"answered"}
     assert sending.instance.json("submission", "list", "--problems") == []
-    assert [*sending.mail.names("IN"), *sending.mail.names("INTEST")] == []
+    assert soon(lambda: [*sending.mail.names("IN"), *sending.mail.names("INTEST")] == [])
 
 
 def test_the_log_names_every_set_and_no_person(sending: Sending) -> None:

@@ -46,6 +46,7 @@ def archives(official: Official, tmp_path_factory: pytest.TempPathFactory) -> di
     official.employer.out.verdict(stems["accepted"])
     assert official.employer.out.codes(stems["refused"]) == ["ACRF-125"]
     official.employer.outtest.verdict(stems["tested"])
+    assert official.instance.rests()
     found = {}
     for what, stem in stems.items():
         found[what] = place / f"{what}.zip"

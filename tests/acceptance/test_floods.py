@@ -15,7 +15,7 @@ import pytest
 
 from tests.acceptance.clients import Mail
 from tests.acceptance.conftest import Registered, Serving
-from tests.acceptance.instance import Instance, Sender
+from tests.acceptance.instance import SOON, Instance, Sender, soon
 
 pytestmark = pytest.mark.slow
 
@@ -25,14 +25,18 @@ STAYING = 50
 """``max_strangers_per_address`` by default."""
 FLOODERS = 4
 LOGINS = 100
-ALLOWED_RATE = 20
+ALLOWED_RATE = 5
 FLOOD_RATE = 2 * ALLOWED_RATE
 """Connections a second that were made at least, while these logins went on: twice what one address
-may make. How many there were is printed: a Python program makes some hundred on two busy cores."""
+may make. How many there were is printed: a Python program makes some hundred on two busy cores, and
+a tenth of that where others use them."""
 LOGIN = 5.0
 """Seconds to log in, in the tests that wait for their end."""
-PATIENCE = 3.0
-"""Seconds in which an honest login must be through, whatever others do."""
+PATIENCE = 15.0
+"""Seconds in which an honest login must be through, whatever others do. On a quiet machine it takes
+a tenth of one; who must wait until the strangers' time is over waits for minutes."""
+TRIES = 12
+"""Logins that fail together: as many as are remembered of one address."""
 
 
 def logins(instance: Instance, registered: Registered, count: int = 20) -> list[float]:
@@ -118,7 +122,7 @@ def test_of_five_hundred_silent_connections_fifty_stay_and_keep_no_sender_out(
     serving: Serving, registered: Registered
 ) -> None:
     """Fifty are all that one address gets; a sender's login at that address makes one more go."""
-    instance = serving(login_seconds=60)
+    instance = serving(login_seconds=600)
     instance.serve()
     with silent(instance, SILENT) as held:
         took = logins(instance, registered, LOGINS)
@@ -134,6 +138,7 @@ def test_a_flood_of_connections_keeps_no_sender_out_and_the_log_small(
 ) -> None:
     instance = serving(connections_per_second=ALLOWED_RATE)
     instance.serve()
+    started = time.monotonic()
     with flood(instance, "127.0.0.3") as made:
         until([made], 500)
         before = len(instance.log.splitlines())
@@ -143,10 +148,11 @@ def test_a_flood_of_connections_keeps_no_sender_out_and_the_log_small(
     print(f"{rate:.0f} connections a second; login p99 {p99(took):.3f} s, max {max(took):.3f} s")
     assert p99(took) < PATIENCE
     assert rate > FLOOD_RATE, "this was no flood"
+    minutes = 1 + (time.monotonic() - started) // 60
     told = [line for line in instance.log.splitlines() if "connection_refused" in line]
-    assert 0 < len(told) <= 20
+    assert 0 < len(told) <= 20 * minutes
     of_strangers = [line for line in instance.log.splitlines()[before:] if "sender" not in line]
-    assert len(of_strangers) < 100
+    assert len(of_strangers) < 100 * minutes
     assert instance.stop() == 0
 
 
@@ -189,26 +195,37 @@ def test_a_byte_a_second_is_cut_when_the_time_to_log_in_is_over(
         began = time.monotonic()
         dripping = [stack.enter_context(stranger(instance)) for _ in range(30)]
         line = iter(b"SSH-2.0-drip" + b"p" * 200)
-        while time.monotonic() - began < LOGIN - 1:
+        left = dripping
+        took: list[float] = []
+        while left:
+            assert time.monotonic() - began < LOGIN + SOON, "a byte a second keeps it"
             byte = bytes([next(line)])
-            for one in dripping:
-                one.sendall(byte)
+            left = [one for one in left if takes(one, byte)]
+            if time.monotonic() - began < LOGIN:
+                assert left == dripping, "cut before its time"
+            took += logins(instance, registered, 1)
             time.sleep(1)
-        assert not any(is_cut(one, 0.001) for one in dripping), "cut before its time"
-        assert max(logins(instance, registered, 5)) < PATIENCE
-        assert all(is_cut(one, PATIENCE) for one in dripping)
-        assert time.monotonic() - began < LOGIN + 2 * PATIENCE
+    assert max(took) < PATIENCE
     assert instance.stop() == 0
+
+
+def takes(one: socket.socket, byte: bytes) -> bool:
+    """Whether the server still reads what is sent."""
+    try:
+        one.sendall(byte)
+    except OSError:
+        return False
+    return not is_cut(one, 0.001)
 
 
 def test_a_sender_that_reconnects_for_each_file_is_no_flood(
     serving: Serving, registered: Registered
 ) -> None:
-    """As fast as it can, where one a second is allowed and ten at once."""
-    instance = serving(connections_per_second=1)
+    """As fast as it can, where one in five seconds is allowed and two at once."""
+    instance = serving(connections_per_second=0.2)
     instance.serve()
     took = logins(instance, registered, 60)
-    assert len(took) > 10 + sum(took), "this was too slow to tell"
+    assert len(took) > 2 + 0.2 * sum(took), "this was too slow to tell"
     assert "connection_refused" not in instance.log
     assert instance.stop() == 0
 
@@ -217,17 +234,35 @@ def test_an_address_that_guesses_keys_is_refused_for_a_while(
     serving: Serving, registered: Registered
 ) -> None:
     """Its failures end it; a sender that logs in, however often, is never refused."""
-    instance = serving(max_failed_logins=5, penalty_seconds=3)
+    instance = serving(max_failed_logins=5, penalty_seconds=15)
     instance.serve()
     logins(instance, registered, 10)
-    key = registered.mandatary
-    nobody = Sender("", "nobody", key.identity, key.key, key.certificate)
-    for _ in range(9):
-        with pytest.raises((paramiko.SSHException, EOFError, OSError)):
-            Mail(instance, nobody)
-    with pytest.raises((paramiko.SSHException, EOFError, OSError)):
-        Mail(instance, registered.employer)
-    time.sleep(7)
-    logins(instance, registered, 3)
+    with ExitStack() as guesses:
+        for _ in range(TRIES):
+            guesses.enter_context(guess(instance, registered.mandatary))
+    assert soon(lambda: not gets_in(instance, registered.employer))
     assert instance.says("too many logins of this address failed")
+    assert soon(lambda: gets_in(instance, registered.employer))
+    logins(instance, registered, 3)
     assert instance.stop() == 0
+
+
+@contextmanager
+def guess(instance: Instance, key: Sender) -> Iterator[None]:
+    """A login of nobody that failed; it counts once its connection ends."""
+    transport = paramiko.Transport(("127.0.0.1", instance.port))
+    try:
+        transport.start_client(timeout=SOON)
+        with pytest.raises(paramiko.AuthenticationException):
+            transport.auth_publickey("nobody", paramiko.PKey.from_path(key.identity))
+        yield
+    finally:
+        transport.close()
+
+
+def gets_in(instance: Instance, sender: Sender) -> bool:
+    try:
+        with Mail(instance, sender) as mail:
+            return mail.names("IN") == []
+    except (paramiko.SSHException, EOFError, OSError):
+        return False

@@ -139,11 +139,12 @@ def test_a_source_that_is_down_is_waited_for_through_a_kill_and_answered_when_it
     desk.told("source_away", 2)  # one line for each run of serve
 
     desk.certifier.list_up() if places is by_list else desk.certifier.answers_up()
-    done = desk.until(stem, "accepted", 20)
+    done = desk.until(stem, "accepted", 60)
     assert (done["undecided_since"], done["problem"]) == (None, None)
     receipt, notice = desk.client.out.verdict(stem)
     assert (receipt.codes, notice is not None) == ([], True)
     assert done["sealed_at"] == waits["sealed_at"]
+    desk.told("source_back", 1)
     log = desk.instance.log
     assert (log.count('"source_away"'), log.count('"source_back"')) == (2, 1)
     desk.until(desk.send(), "accepted")  # and no more waits
@@ -185,6 +186,7 @@ def test_what_stays_unknown_is_an_operators_and_its_retry_answers(make: Make) ->
     for words in (desk.certifier.list_url, "undecided since", f"submission retry {stem}"):
         assert words in aside["problem"]
     assert desk.client.names("OUT") == []
+    desk.told("quarantined", 1)
     assert desk.instance.log.count('"quarantined"') == 1
     desk.certifier.list_up()
     desk.instance.command("submission", "retry", stem).done()

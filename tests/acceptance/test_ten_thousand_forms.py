@@ -75,6 +75,7 @@ def sent(instance: Instance, registered: Registered) -> Sent:
         mail.out.wait(stem, seconds=120)
         receipt, notice = mail.out.verdict(stem)
     assert notice is not None, receipt.codes
+    assert instance.rests()
     return Sent(stem, notice, notice.forms, lines)
 
 

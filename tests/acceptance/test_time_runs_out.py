@@ -26,7 +26,7 @@ GRACE, UNFINISHED = 0.5, 4.0
 CLOCK = Path(__file__).parents[1] / "crash" / "clock"
 LOOK = 1.0
 """An inbox that holds something is looked at each second: a wait ends at the look after it."""
-LATE = 15.0
+LATE = 40.0
 """Seconds beyond its time after which an answer is missing: this machine has other work."""
 
 _numbers = iter(range(10_000))
@@ -161,10 +161,10 @@ def test_what_waits_is_in_nobodys_way(desks: Desks) -> None:
         for kinds in (("FI",), ("FI", "FS")):
             _, files = in_folder(folder, kinds)
             waiting |= {f"{folder}/{name}": content for name, content in files.items()}
+    begun = time.monotonic()
     for path, content in waiting.items():
         folder, _, name = path.rpartition("/")
         desks.mail.put({name: content}, folder or "IN")
-    begun = time.monotonic()
     stem, files = a_set()
     other, others = a_set("000002", CLIENTS[0])
     desks.mail.put(files)
@@ -188,6 +188,17 @@ def test_what_waits_is_in_nobodys_way(desks: Desks) -> None:
 def test_a_go_that_comes_as_the_time_runs_out_is_answered_once(desks: Desks, count: int) -> None:
     """By 130 or by the set's own verdict; the GO is answered OK either way."""
     chance = random.Random(count)
+    outcomes: Counter[tuple[str, ...]] = Counter()
+    for _ in range(5):  # where uploads are slow, few at a time come about the moment
+        outcomes += started_late(desks, chance, count)
+        if len(outcomes) > 1:
+            break
+        count = max(2, count // 3)
+    assert set(outcomes) == {(), ("ACRF-130",)}, f"this was no race: {outcomes}"
+
+
+def started_late(desks: Desks, chance: random.Random, count: int) -> Counter[tuple[str, ...]]:
+    """Sets whose GO comes about the end of their time, and by which codes they are answered."""
     sets = dict(a_set() for _ in range(count))
     due: list[tuple[float, str]] = []
     for stem, files in sets.items():
@@ -202,7 +213,7 @@ def test_a_go_that_comes_as_the_time_runs_out_is_answered_once(desks: Desks, cou
         receipt, notice = desks.mail.out.verdict(stem)
         assert len(desks.mail.out.about(stem)) == 1 + (notice is not None)
         assert receipt.codes in ([], ["ACRF-130"])
-    assert set(outcomes) == {(), ("ACRF-130",)}, f"this was no race: {outcomes}"
+    return outcomes
 
 
 @pytest.mark.slow
