@@ -13,7 +13,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from batch import journal
 
@@ -21,9 +21,11 @@ FORBID_SKIPS = "FLA_BATCH_TESTS_FORBID_SKIPS"
 
 SLOW_TIERS = (Path("tests/crash"), Path("tests/bench"))
 
-# The time of one example says something about the machine's load and nothing about the code.
-settings.register_profile("local", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
+# The time of an example, or to make it, says something about the machine's load and nothing about
+# the code.
+UNTIMED = [HealthCheck.too_slow]
+settings.register_profile("local", deadline=None, suppress_health_check=UNTIMED)
+settings.register_profile("ci", settings.get_profile("local"), derandomize=True)
 
 
 def skips_forbidden() -> bool:

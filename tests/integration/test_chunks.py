@@ -33,7 +33,9 @@ def said(connection: Connection, forms: list[str]) -> tuple[object, ...]:
 
 @given(OPERATIONS, st.integers(1, 3), st.lists(st.booleans(), min_size=12, max_size=12))
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_chunks_and_what_is_kept_between_them_change_no_verdict_and_no_row(
     ledger: Path, operations: list[str], chunk: int, others: list[bool]

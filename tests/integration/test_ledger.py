@@ -285,7 +285,10 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=60,
+)
 @given(OPERATIONS, st.integers(1, 4))
 def test_sums_answers_and_objects_agree_whatever_is_sent(
     engine: Engine, operations: list[str], files: int

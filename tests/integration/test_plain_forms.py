@@ -110,7 +110,9 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @given(FORMS, st.sampled_from(LAYOUTS))
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_verdicts_places_and_rows_are_the_same(
     ledger: Path, given_forms: list[tuple[str, tuple[str, str]]], layout: Callable[[str], str]

@@ -58,7 +58,7 @@ class Sender:
         assert isinstance(ended.value.code, int)
         return ended.value.code
 
-    def wait(self, *arguments: object, timeout: float = 20) -> int:
+    def wait(self, *arguments: object, timeout: float = 90) -> int:
         return self(self.fi, "--wait", "--json", "--timeout", timeout, *arguments)
 
     @property
@@ -199,7 +199,7 @@ def test_a_repeat_finds_the_answers_it_had_before(channel: Channel, sender: Send
     for path in (channel.root / "IN").iterdir():
         path.unlink()
     channel.answer = lambda c, go: None
-    assert sender.wait(timeout=4) == 0
+    assert sender.wait(timeout=20) == 0
     assert sender.report["receipt"]["ticket"] == TICKET
     assert not sender.report["already"]
 
@@ -217,7 +217,7 @@ def test_a_new_answer_outweighs_one_from_before(channel: Channel, sender: Sender
 
 def test_a_set_that_lies_there_whole_is_not_sent_again(channel: Channel, sender: Sender) -> None:
     assert sender() == 0
-    assert sender.wait(timeout=4) == 0
+    assert sender.wait(timeout=20) == 0
     assert channel.closed.count(f"GO.{STEM}.1") == 1
     assert sender.report["already"]
 

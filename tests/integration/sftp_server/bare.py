@@ -84,7 +84,7 @@ class Bare:
             socket.create_connection(("127.0.0.1", port), 20, (address, 0))
         )
         self._came: queue.Queue[tuple[int, bytes]] = queue.Queue()
-        self.transport.start_client(timeout=20)
+        self.transport.start_client(timeout=60)
         self.transport.auth_handler = _Answers(self._came)  # type: ignore[assignment]
         assert self._ask(b"\x05" + string("ssh-userauth")) == SERVICE_ACCEPT
         self.said = b""
@@ -149,5 +149,5 @@ class Bare:
             self.transport._send_message(message)  # type: ignore[attr-defined]
         except (OSError, EOFError):
             return CUT
-        kind, self.said = self._came.get(timeout=20)
+        kind, self.said = self._came.get(timeout=60)
         return kind

@@ -56,6 +56,7 @@ class Running:
 
     def transport(self, user: str = "alice", key: str | None = None) -> paramiko.Transport:
         transport = paramiko.Transport(("127.0.0.1", self.port))
+        transport.banner_timeout = transport.auth_timeout = transport.handshake_timeout = 60
         try:
             transport.connect(username=user, pkey=for_paramiko(self.keys[key or user]))
         except BaseException:
@@ -168,19 +169,24 @@ def serving(instance: Instance, settings: Settings) -> Iterator[int]:
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
     try:
-        yield ready.result(timeout=20)
+        yield ready.result(timeout=60)
     finally:
         loop, stop = stops[0]
         loop.call_soon_threadsafe(stop.set)
-        thread.join(timeout=20)
+        thread.join(timeout=60)
         instance.production.dispose()
     assert not thread.is_alive()
 
 
 def told(capfd: pytest.CaptureFixture[str], event: str) -> str:
     """What the log says until it has told of ``event``, which may be after the client knows."""
-    said, deadline = "", time.monotonic() + 10
-    while f'"event": "{event}"' not in said:
+    return heard(capfd, f'"event": "{event}"')
+
+
+def heard(capfd: pytest.CaptureFixture[str], words: str) -> str:
+    """The same, until it has said ``words``."""
+    said, deadline = "", time.monotonic() + 40
+    while words not in said:
         assert time.monotonic() < deadline, said
         time.sleep(0.02)
         said += capfd.readouterr().err
@@ -194,7 +200,7 @@ class Raw:
         self.transport = running.transport(user)
         self.channel = self.transport.open_session()
         self.channel.invoke_subsystem("sftp")
-        self.channel.settimeout(20)
+        self.channel.settimeout(60)
         self.send(bytes([Packet.INIT]) + struct.pack(">I", 3))
         self.version = self.receive()
 

@@ -112,7 +112,7 @@ def test_a_client_that_offers_only_this_is_refused(running: Running, offer: Offe
 
 def offered(port: int) -> list[list[str]]:
     """The lists of the server's first KEXINIT (RFC 4253, section 7.1), before any agreement."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as stream:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as stream:
         stream.sendall(b"SSH-2.0-test\r\n")
         received = stream.makefile("rb")
         assert received.readline() == b"SSH-2.0-fla-batch\r\n"

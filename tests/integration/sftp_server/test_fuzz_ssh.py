@@ -33,7 +33,7 @@ class Session:
         self.client = Client(chance)
         self.judge = Judge(self.client.learn, never)
         self.channel = transport.open_session()
-        self.channel.settimeout(20)
+        self.channel.settimeout(60)
         self.channel.invoke_subsystem("sftp")
 
     def say(self, pieces: tuple[bytes, ...]) -> bool:

@@ -149,7 +149,7 @@ def test_old_algorithms_are_offered_by_the_setting_alone(
     refused.close()
     admitted = kind(("127.0.0.1", legacy.port))
     admitted.connect(username="new", pkey=for_paramiko(legacy.keys["new"]))
-    assert admitted.open_session(timeout=20) is not None
+    assert admitted.open_session(timeout=60) is not None
     admitted.close()
 
 

@@ -42,7 +42,7 @@ def test_names_without_a_key_get_in_not_once(running: Running) -> None:
     for name in names:
         transport = paramiko.Transport(("127.0.0.1", running.port))
         try:
-            transport.start_client(timeout=20)
+            transport.start_client(timeout=60)
             transport.auth_none(name)
             entered += 1
         except (paramiko.SSHException, EOFError):
@@ -54,7 +54,7 @@ def test_names_without_a_key_get_in_not_once(running: Running) -> None:
 
 def test_no_password_is_ever_asked_for(running: Running) -> None:
     transport = paramiko.Transport(("127.0.0.1", running.port))
-    transport.start_client(timeout=20)
+    transport.start_client(timeout=60)
     with pytest.raises(paramiko.BadAuthenticationType) as refused:
         transport.auth_password("alice", "secret")
     assert refused.value.allowed_types == ["publickey"]
@@ -63,7 +63,7 @@ def test_no_password_is_ever_asked_for(running: Running) -> None:
 
 def test_a_connection_that_tries_many_keys_is_cut(running: Running) -> None:
     transport = paramiko.Transport(("127.0.0.1", running.port))
-    transport.start_client(timeout=20)
+    transport.start_client(timeout=60)
     tried = 0
     while transport.is_active() and tried < 20:
         with pytest.raises((paramiko.SSHException, EOFError, OSError)):
@@ -75,7 +75,7 @@ def test_a_connection_that_tries_many_keys_is_cut(running: Running) -> None:
 
 def in_use(transport: paramiko.Transport) -> bool:
     try:
-        transport.open_session(timeout=20)
+        transport.open_session(timeout=60)
     except (paramiko.SSHException, EOFError):
         return False
     return True

@@ -169,5 +169,5 @@ def test_tries_end_whatever_their_method_and_whether_they_wait(
                 said = client.offer_at_once("alice", "ssh-ed25519", blob)
             if said == CUT:
                 break
-        client.transport.join(3)
+        client.transport.join(60)
         assert not client.transport.is_alive()

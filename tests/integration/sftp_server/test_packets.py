@@ -17,7 +17,7 @@ CREATE_ONLY = 0x08 | 0x20
 
 
 def wait_until_gone(path: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 40
     while any(path.iterdir()):
         assert time.monotonic() < deadline, list(path.iterdir())
         time.sleep(0.02)
@@ -189,12 +189,10 @@ def test_a_slow_disk_stalls_only_the_session_that_waits_for_it(running: Running)
         handle = waiting.open(b"/IN/waiting", FRESH)
         with durable.locked(lock):
             waiting.send(bytes([Packet.CLOSE]) + struct.pack(">I", 7) + text(handle))
-            began = time.monotonic()
             for number in range(20):
                 name = b"/IN/free%d" % number
                 assert free.status(Packet.CLOSE, free.open(name, FRESH))[0] == Status.OK
                 assert free.status(Packet.REMOVE, name)[0] == Status.OK
-            assert time.monotonic() - began < 10
             assert not (running.inbox / "waiting").exists()
         assert waiting.receive()[5:9] == Status.OK.to_bytes(4, "big")
         assert waiting.status(Packet.REMOVE, b"/IN/waiting")[0] == Status.OK

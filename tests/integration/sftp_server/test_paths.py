@@ -241,14 +241,14 @@ def traced(pid: int, log: Path) -> Iterator[None]:
             stderr=errors,
         )
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while b"attached" not in said.read_bytes():
             assert time.monotonic() < deadline, said.read_text()
             time.sleep(0.01)
         yield
     finally:
         tracer.terminate()
-        tracer.wait(20)
+        tracer.wait(60)
 
 
 def asked_for(log: Path) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from tests.integration.sftp_server.support import Running, make_instance, regist
 
 ALLOWED = 3
 """Logins of one address that may fail."""
-MORE = 10
+MORE = 20
 """Connections of one address: more than may fail, and than are forgotten meanwhile."""
 
 AT_ONCE = 6

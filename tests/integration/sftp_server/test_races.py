@@ -93,10 +93,11 @@ def race_renames(running: Running, rounds: int, over: bool) -> Counter[int]:
             start = threading.Barrier(CLIENTS)
 
             def run(who: int, start: threading.Barrier = start) -> int:
-                start.wait(20)
+                start.wait(60)
                 return act(raws[who], f"of-{who}", "wanted")
 
-            answers = list(pool.map(run, range(CLIENTS)))
+            turns = [(number + n) % CLIENTS for n in range(CLIENTS)]  # who comes last begins first
+            answers = dict(zip(turns, pool.map(run, turns), strict=True))
             won = {who for who in range(CLIENTS) if answers[who] == OK}
             there = {path.name: path.read_bytes() for path in running.inbox.iterdir()}
             got = there.pop("wanted")
@@ -133,7 +134,7 @@ def test_a_file_that_grows_too_large_while_a_rename_waits_is_not_renamed(tmp_pat
             renamed = pool.submit(rename, raw, "FS.tmp", wanted)
             time.sleep(0.5)
             (running.inbox / "large.tmp").rename(running.inbox / "FS.tmp")
-        assert renamed.result(20) == Status.PERMISSION_DENIED
+        assert renamed.result(60) == Status.PERMISSION_DENIED
         assert [path.name for path in running.inbox.iterdir()] == ["FS.tmp"]
 
 
@@ -186,17 +187,17 @@ def race_a_go(running: Running, one: Raw, other: Raw, act: Act, number: int) -> 
     done: list[int] = []
 
     def disturb() -> None:
-        start.wait(20)
+        start.wait(60)
         time.sleep(max(0.0, pauses[0]))
         done.append(act(other, fi))
 
     pauses = (chosen.uniform(0, SPREAD), chosen.uniform(0, SPREAD))
     thread = threading.Thread(target=disturb)
     thread.start()
-    start.wait(20)
+    start.wait(60)
     time.sleep(pauses[1])
     granted = put(one, go, b"")
-    thread.join(20)
+    thread.join(60)
     assert granted == OK, "nothing that the other session does makes a GO fail"
     return judge(running, act, stem, done[0])
 

@@ -47,4 +47,4 @@ def wire(to: int) -> Iterator[Wire]:
         yield made
     finally:
         made._over.set()
-        thread.join(timeout=20)
+        thread.join(timeout=60)

@@ -95,6 +95,6 @@ def test_one_living_process_owns_an_instance(world: World, monkeypatch: pytest.M
         )
     with pytest.raises(InstanceError, match="another living process"), world.instance.owned():
         pass
-    child.communicate(b"\n", timeout=20)
+    child.communicate(b"\n", timeout=60)
     with world.instance.owned():
         pass

@@ -195,7 +195,7 @@ def test_a_worker_that_was_killed_while_it_sealed_leaves_no_set_unanswered(
             time.sleep(0.1)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
     assert world.receipts(whole) == [RECEIVED]
     assert world.receipts(stem) == [RECEIVED]
 

@@ -46,7 +46,7 @@ async def stuck(disk: Disk, *senders: SenderNumber, each: int) -> AsyncIterator[
 
 
 async def soon(promised: asyncio.Future[object]) -> bool:
-    done, _ = await asyncio.wait([promised], timeout=5)
+    done, _ = await asyncio.wait([promised], timeout=40)
     return bool(done)
 
 

@@ -25,7 +25,9 @@ from tests.unit.signing.revocations import DAY, World, response, scope, signed_w
 pytestmark = pytest.mark.filterwarnings("ignore:Attribute's length:UserWarning")
 
 EXAMPLES = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 MANY = 60_000
 SOURCES: dict[str, Callable[[World], bytes]] = {

@@ -39,7 +39,9 @@ from tests.unit.signing.craft import (
 from tests.unit.signing.pki import AT, FI, Pki, registered
 
 EXAMPLES = settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

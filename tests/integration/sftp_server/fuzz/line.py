@@ -23,7 +23,7 @@ MOST_HELD = 4 * LARGEST + 2 * LARGEST_PIECE + 4
 once behind it, and what was on its way when the channel was paused."""
 MOST_UNTAKEN = 128 * 1024 + 2 * LARGEST
 """Replies that may still come once the client takes no more."""
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds for the answer to one request."""
 
 
