@@ -60,7 +60,7 @@ def traced(process: int, log: Path, names: tuple[str, ...], *faults: Fault) -> I
             stderr=err,
         )
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while b"attached" not in said.read_bytes():
             assert strace.poll() is None, said.read_text()
             assert time.monotonic() < deadline, "strace does not attach"
@@ -68,7 +68,7 @@ def traced(process: int, log: Path, names: tuple[str, ...], *faults: Fault) -> I
         yield
     finally:
         strace.terminate()
-        strace.wait(20)
+        strace.wait(60)
 
 
 def calls(log: Path, data: Path) -> list[Call]:

@@ -94,7 +94,7 @@ class Client:
             raise Failed(str(error)) from error
 
     async def _within(self, act: Callable[[asyncssh.SFTPClient], Awaitable[None]]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await act(self._sftp or await self._connect())
 
     def _file(self, name: str) -> Path:

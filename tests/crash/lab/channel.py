@@ -132,7 +132,7 @@ class Channel(Instance):
     def runs(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def start(self, seconds: float = 30.0) -> None:
+    def start(self, seconds: float = 60.0) -> None:
         """Start ``serve`` and come back when it listens."""
         self._begin([])
         self._listen(seconds)
@@ -189,7 +189,7 @@ class Channel(Instance):
 
     def role(self, name: str) -> int:
         """The process that plays a role; waits for one that is being started again."""
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             for process in self.processes():
                 if f"batch.processes\0{name}\0" in _command(process):

@@ -26,10 +26,10 @@ from tests.crash.lab.sender import Client, Lost, Refused
 from tests.crash.lab.tracing import Call, Tracer, calls, killed_before
 from tests.declarations import EMPLOYER, declaration, person, right, right_update
 
-PATIENCE = 15.0
+PATIENCE = 40.0
 """Seconds in which everything promised must be answered once the channel runs undisturbed."""
 
-COMES_BACK = 60.0
+COMES_BACK = 120.0
 """Seconds in which an act must have been done, on however many connections."""
 
 _persons = itertools.count(1)

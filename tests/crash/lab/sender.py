@@ -15,7 +15,7 @@ from paramiko.sftp import CMD_CLOSE
 from tests.acceptance.instance import Sender
 from tests.crash.lab.channel import Channel
 
-SECONDS = 20.0
+SECONDS = 40.0
 """A request that takes longer is taken for a lost connection."""
 
 

@@ -80,7 +80,7 @@ class Tracer:
             self._strace.wait(10)
 
     def _wait_until_attached(self) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while b"attached" not in self._said.read_bytes():
             assert self._strace.poll() is None, self._said.read_text()
             assert time.monotonic() < deadline, "strace does not attach"
