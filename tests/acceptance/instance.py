@@ -217,11 +217,14 @@ class Instance:
         raise AssertionError(f"serve did not listen\n{self.log[-3000:]}")
 
     def kill(self) -> None:
-        """SIGKILL to ``serve``; its processes are the kernel's to end."""
+        """SIGKILL to ``serve``; its processes are the kernel's to end, which waits for the disk."""
         assert self._process is not None
+        number = self._process.pid
+        mine = Path(f"/proc/{number}/task/{number}/children").read_text("ascii").split()
         self._process.kill()
-        self._process.wait(30)
+        self._process.wait(60)
         self._process = None
+        assert soon(lambda: not any(map(_lives, mine))), "a process outlives its supervisor"
 
     def stop(self) -> int:
         """SIGTERM to ``serve``; its exit code."""
@@ -239,6 +242,13 @@ class Instance:
     def folder(self, sender: str, name: str) -> Path:
         """A sender's folder as the operator finds it on the disk."""
         return self.data / "channels" / sender / name
+
+
+def _lives(process: str) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def numbers_of_persons(text: str) -> set[str]:

@@ -185,5 +185,12 @@ def test_a_seeded_fault_is_found(
 ) -> None:
     fault(monkeypatch)
     with pytest.raises(AssertionError, match=said):
-        run(ground, HUNT, HUNTED, phases=(Phase.generate,), database=None, report_multiple_bugs=False)
+        run(
+            ground,
+            HUNT,
+            HUNTED,
+            phases=(Phase.generate,),
+            database=None,
+            report_multiple_bugs=False,
+        )
     print(f"found after {ground.acts} acts, {ground.kills} kills")

@@ -298,7 +298,7 @@ def a_file_that_is_forgotten(patch: Patch) -> None:
 def _soon(monkeypatch: Patch) -> None:
     """The shortest way is found in a test of its own, and nothing here needs patience."""
     monkeypatch.setattr(life, "SHRINK_SECONDS", 0.0)
-    monkeypatch.setattr(line, "PATIENCE", 2.0)
+    monkeypatch.setattr(line, "PATIENCE", 10.0)
 
 
 @pytest.mark.parametrize("name", BUGS)
