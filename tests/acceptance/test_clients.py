@@ -15,7 +15,7 @@ from tests.acceptance.answers import Outbox
 from tests.acceptance.clients import Mail, new_stem, run
 from tests.acceptance.conftest import Registered, Serving
 from tests.acceptance.desk import Desk, relay
-from tests.acceptance.instance import Instance, Sender
+from tests.acceptance.instance import Instance, Sender, soon
 from tests.acceptance.page import clients
 from tests.declarations import declaration, person, right
 
@@ -98,9 +98,9 @@ def temporary_name(desk: Desk, _said: str) -> None:
     name, fi = f"FI.{new_stem(desk.sender.number)}.1.1", padded(100_000)
     desk.lay({name: fi})
     desk.type("temporary name", name[3:-4])
+    assert soon(lambda: desk.inbox(name).exists() and desk.inbox(name).read_bytes() == fi)
     listed = [path.name for path in desk.inbox(name).parent.iterdir()]
     assert [found for found in listed if found.startswith(name)] == [name]
-    assert desk.inbox(name).read_bytes() == fi
 
 
 def resume(desk: Desk, _said: str) -> None:
@@ -112,7 +112,7 @@ def resume(desk: Desk, _said: str) -> None:
     with relay(desk.instance.port) as line:
         desk.type("resume", name[3:-4], line.port)
         assert len(fi) - 2 * MEGABYTE < line.up < 2 * MEGABYTE
-    assert desk.inbox(name).read_bytes() == fi
+    assert soon(lambda: desk.inbox(name).read_bytes() == fi)  # sshfs waits for no CLOSE
 
 
 def listing(desk: Desk, _said: str) -> None:
