@@ -3,7 +3,8 @@
 Hints come from inotify on the inboxes and on ``sealed``. The sweep goes over every inbox each
 period, and each second over those that hold something not yet sealed. In an inbox that is so full
 that this would take more than a share of the processor, it goes over the names that hints told of
-and those that wait, and over all when their turn comes (``sweeping.LOOK_SHARE``).
+and those that wait, and over all when their turn comes (``sweeping.LOOK_SHARE``); without hints, or
+after a fault, over all each period.
 """
 
 from __future__ import annotations
@@ -123,7 +124,8 @@ class Watcher:
             if time.monotonic() >= next_full:
                 next_full = time.monotonic() + period
                 self._keep_observing()
-                self._sweep(dict.fromkeys(self._everywhere(), ()))
+                hinted: Collection[str] | None = () if self._observer else None
+                self._sweep(dict.fromkeys(self._everywhere(), hinted))
                 self.work.set()
             began = time.monotonic()
             self._sweep({**dict.fromkeys(self._active, ()), **self._hints.take()})
@@ -189,13 +191,14 @@ class Watcher:
             return set(self._seen)
         return {(home.sender, folder) for home in homes for folder in INBOXES}
 
-    def _sweep(self, places: Mapping[Place, Collection[str]]) -> None:
-        """Each inbox, with the names that hints told of there."""
+    def _sweep(self, places: Mapping[Place, Collection[str] | None]) -> None:
+        """Each inbox, with the names that hints told of there; None for all there are."""
         self._look_for_refusals()
         for (sender, folder), hinted in sorted(places.items(), key=itemgetter(0)):
             try:
                 self._sweep_inbox(sender, folder, hinted)
             except Exception as error:
+                self._seen[sender, folder].lapse()  # the names hinted at were not looked at
                 journal.problem(f"sweep of {sender}/{folder}", error)
 
     def _look_for_refusals(self) -> None:
@@ -211,7 +214,9 @@ class Watcher:
             self._refusal = latest
             self._patient_until = time.monotonic() + self.instance.settings.unfinished_seconds
 
-    def _sweep_inbox(self, sender: SenderNumber, folder: Folder, hinted: Collection[str]) -> None:
+    def _sweep_inbox(
+        self, sender: SenderNumber, folder: Folder, hinted: Collection[str] | None
+    ) -> None:
         settings, place = self.instance.settings, (sender, folder)
         seen = self._seen[place]
         patient = time.monotonic() < self._patient_until

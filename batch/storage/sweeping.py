@@ -70,6 +70,10 @@ class Seen:
         """Whether every name is to be looked at again."""
         return time.monotonic() >= self._next
 
+    def lapse(self) -> None:
+        """Have every name looked at next time: something went unseen."""
+        self._next = 0.0
+
     def look(self, inbox: Inbox, hinted: Collection[str] | None) -> list[receive.Arrival]:
         """Every file that is not sealed yet, with its age, and the sealed ones of its stem.
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from batch.ingest.receive import Arrival
 from batch.names import Folder
 from batch.storage import sweeping
+from batch.storage.inbox import Inbox
 from batch.watcher import Hints, Place, Watcher, _rest
 from tests.integration.storage.conftest import MakeWorld
 from tests.integration.storage.test_spool import STRANGE
@@ -141,6 +144,40 @@ def test_in_an_inbox_too_full_to_be_gone_through_a_hint_is_enough(
         for name, content in files_of(stem, new_fi()).items():
             world.path(name).write_bytes(content)
         assert soon(lambda: world.sealed() == [str(world.key(stem))])
+
+
+def test_in_an_inbox_as_full_the_period_holds_where_there_are_no_hints(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a GO whose files do not come, too: nothing else finds it."""
+    monkeypatch.setattr(sweeping, "LOOK_SHARE", 10**9)
+    world = make_world(sweep_seconds=0.5)
+    assert world.listed() == []
+    with watching(world, watchdog=False):
+        time.sleep(1)
+        world.put(f"GO.{(stem := new_stem())}.1")
+        assert soon(lambda: world.sealed() == [str(world.key(stem))])
+
+
+def test_names_hinted_at_in_a_sweep_that_failed_are_found_at_the_next(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "LOOK_SHARE", 10**9)
+    world = make_world(sweep_seconds=1)
+    assert world.listed() == []
+    look, faults = sweeping.Seen.look, [OSError(errno.EIO, "gone")]
+
+    def failing(seen: sweeping.Seen, inbox: Inbox, hinted: Collection[str] | None) -> list[Arrival]:
+        if hinted and faults:
+            raise faults.pop()
+        return look(seen, inbox, hinted)
+
+    monkeypatch.setattr(sweeping.Seen, "look", failing)
+    with watching(world, watchdog=True):
+        time.sleep(1)
+        world.put(f"GO.{(stem := new_stem())}.1")
+        assert soon(lambda: world.sealed() == [str(world.key(stem))])
+    assert faults == [], "no sweep failed"
 
 
 def test_the_longer_a_sweep_takes_the_longer_it_rests() -> None:
